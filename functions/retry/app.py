@@ -1,0 +1,27 @@
+"""Takes images from the retry queue once they have waited."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pixian_s3.job import jobs_from_message
+from pixian_s3.process import process_all
+from pixian_s3.wiring import services
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """An SQS batch; a message whose processing crashed is named, and comes again."""
+
+    def process_message(record: SQSRecord) -> None:
+        process_all(jobs_from_message(record.body), services(context))
+
+    # With a batch of one, every failure is a failure of the entire batch: not to be raised.
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    return process_partial_response(event, process_message, processor, context)

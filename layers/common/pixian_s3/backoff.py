@@ -1,0 +1,58 @@
+"""How long an image waits before it is tried again, and how often it is."""
+
+from pixian_s3.errors import Blocked, Claimed, TryLater, Unavailable
+from pixian_s3.job import Job
+
+STEP_SECONDS = 5
+"""Pixian asks for 5 s after the first 429, 10 s after the second in a row, and so on."""
+
+MAX_DELAY_SECONDS = 900
+"""The longest delay that SQS takes."""
+
+MAX_FAILURES = 100
+"""Failures in a row before an image goes to the dead-letter queue; about seven hours of waiting."""
+
+MAX_MAYBE_CHARGED = 3
+"""Calls of unknown outcome before an image goes to the dead-letter queue: each may have cost."""
+
+BLOCKED_DELAY_SECONDS = 300
+"""Between two looks at whether what blocks all images has been mended."""
+
+MAX_BLOCKED_SECONDS = 4 * 24 * 3600
+"""How long an image waits for that."""
+
+CLAIMED_DELAY_SECONDS = 60
+"""Before looking again at an image that another invocation is at work on."""
+
+
+def delay_seconds(failures: int, retry_after: int = 0) -> int:
+    """Seconds to wait after so many failures in a row, or longer if the service asked for it."""
+    return min(max(STEP_SECONDS * failures, retry_after), MAX_DELAY_SECONDS)
+
+
+def after(error: TryLater, job: Job, now: float) -> tuple[Job, int]:
+    """The job as it goes back to the queue, and the seconds that it waits there.
+
+    Args:
+        error: why it goes back.
+        job: as it was tried.
+        now: seconds since the epoch.
+    """
+    if isinstance(error, Blocked):
+        return job.blocked(now), BLOCKED_DELAY_SECONDS
+    if isinstance(error, Claimed):
+        return job, CLAIMED_DELAY_SECONDS
+    maybe_charged = isinstance(error, Unavailable) and error.maybe_charged
+    failed = job.failed(maybe_charged=maybe_charged)
+    return failed, delay_seconds(failed.failures, error.retry_after)
+
+
+def exhausted(job: Job, now: float) -> str | None:
+    """Why the job must not be tried again, or None if it may."""
+    if job.failures > MAX_FAILURES:
+        return f"it failed {job.failures} times in a row"
+    if job.maybe_charged > MAX_MAYBE_CHARGED:
+        return f"{job.maybe_charged} calls ended without an answer, and each may have cost a credit"
+    if job.blocked_since is not None and now - job.blocked_since > MAX_BLOCKED_SECONDS:
+        return f"it was blocked for {MAX_BLOCKED_SECONDS // 86400} days"
+    return None

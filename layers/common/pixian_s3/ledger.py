@@ -1,0 +1,97 @@
+"""The claim on an image: of several invocations with the same job, one does the work.
+
+Powertools' idempotency on DynamoDB. A claim is held until the function's deadline, given back when
+the work fails, and kept for as long as a message can live when it succeeds.
+"""
+
+from collections.abc import Callable
+
+from aws_lambda_powertools.utilities.idempotency import (
+    DynamoDBPersistenceLayer,
+    IdempotencyConfig,
+    idempotent_function,
+)
+from aws_lambda_powertools.utilities.idempotency.exceptions import (
+    IdempotencyAlreadyInProgressError,
+    IdempotencyInconsistentStateError,
+    IdempotencyPersistenceLayerError,
+)
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pixian_s3.configuration import Settings
+from pixian_s3.errors import AlreadyDone, Claimed, Unavailable
+from pixian_s3.job import Job
+
+KEPT_SECONDS = 14 * 24 * 3600
+"""SQS keeps a message no longer than 14 days."""
+
+
+class _Work:
+    """Work that remembers how it ended, whatever becomes of the record about it."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self.ran = False
+        self.error: Exception | None = None
+
+    def __call__(self) -> None:
+        self.ran = True
+        try:
+            self._work()
+        except Exception as error:
+            self.error = error
+            raise
+
+
+class Ledger:
+    """Claims in one DynamoDB table."""
+
+    def __init__(self, table: DynamoDBPersistenceLayer) -> None:
+        self._table = table
+        self._config = IdempotencyConfig(expires_after_seconds=KEPT_SECONDS)
+
+    def register(self, context: LambdaContext) -> None:
+        """Tell the claims of this invocation when it ends."""
+        self._config.register_lambda_context(context)
+
+    def once(self, job: Job, settings: Settings, work: Callable[[], None]) -> None:
+        """Do the work unless it has been done.
+
+        Raises:
+            AlreadyDone: it has.
+            Claimed: another invocation is at it.
+            Unavailable: the table can't be reached.
+            Whatever the work raises.
+        """
+        attempt = _Work(work)
+
+        @idempotent_function(  # type: ignore[untyped-decorator]
+            data_keyword_argument="claim",
+            persistence_store=self._table,
+            config=self._config,
+            key_prefix="image",
+        )
+        def claimed(*, claim: dict[str, str]) -> None:  # noqa: ARG001 - Powertools reads it
+            attempt()
+
+        try:
+            claimed(claim=_claim(job, settings))
+        except (IdempotencyAlreadyInProgressError, IdempotencyInconsistentStateError) as error:
+            raise Claimed("Another invocation is processing this image.") from error
+        except IdempotencyPersistenceLayerError as error:
+            # Its record couldn't be written, but the work itself ended as it did.
+            if attempt.error:
+                raise attempt.error from error
+            if not attempt.ran:
+                raise Unavailable(f"The claim table can't be used: {error}") from error
+        if not attempt.ran:
+            raise AlreadyDone("It was processed before.")
+
+
+def _claim(job: Job, settings: Settings) -> dict[str, str]:
+    return {
+        "bucket": job.bucket,
+        "key": job.key,
+        "version": job.version_id or job.etag,
+        "parameters": settings.digest,
+    }

@@ -1,0 +1,83 @@
+"""What stands on a result: the service's headers and which source it was made from."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import quote
+
+from pixian_s3.configuration import Settings
+from pixian_s3.job import Job, is_newer
+
+MAX_METADATA_BYTES = 2048
+"""S3's limit for the names and values of user metadata together."""
+
+_MAX_KEY_BYTES = 1024  # of it for the source's key; the rest needs less than 600
+
+_HEADERS = (
+    "Credits-Charged",
+    "Credits-Calculated",
+    "Input-Orientation",
+    "Input-Size",
+    "Result-Size",
+    "Input-Foreground",
+    "Result-Foreground",
+)
+
+
+class Verdict(Enum):
+    """What an object that already has the result's key means for a job."""
+
+    FREE = "there is no result yet, or only an older one"
+    DONE = "the result is there already"
+    STALE = "the result was made from a newer upload"
+    COLLISION = "the key belongs to something else"
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as a HEAD request shows it; `etag` with its quotes, as conditions need it."""
+
+    etag: str
+    metadata: Mapping[str, str]
+
+
+def result_metadata(job: Job, settings: Settings, headers: Mapping[str, str]) -> dict[str, str]:
+    """The user metadata of a result.
+
+    Args:
+        job: what was processed.
+        settings: with which parameters.
+        headers: of Pixian's answer; those it didn't send are left out.
+    """
+    said = {f"pixian-{name.lower()}": headers.get(f"X-{name}", "") for name in _HEADERS}
+    source = {
+        "source-key": encoded_key(job.key),
+        "source-etag": job.etag,
+        "source-version-id": job.version_id or "",
+        "source-sequencer": job.sequencer,
+        "parameters": settings.digest,
+    }
+    return {name: value for name, value in (said | source).items() if value}
+
+
+def encoded_key(key: str) -> str:
+    """A key as metadata can hold it: percent-encoded, or its hash where that is too long."""
+    encoded = quote(key)
+    if len(encoded) <= _MAX_KEY_BYTES:
+        return encoded
+    return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
+
+
+def compare(existing: StoredObject | None, job: Job, settings: Settings) -> Verdict:
+    """What stands at the result's key, as seen from a job."""
+    if existing is None:
+        return Verdict.FREE
+    made_from = existing.metadata
+    if made_from.get("source-key") != encoded_key(job.key):
+        return Verdict.COLLISION
+    if is_newer(made_from.get("source-sequencer", ""), than=job.sequencer):
+        return Verdict.STALE
+    same_source = made_from.get("source-etag") == job.etag
+    same_parameters = made_from.get("parameters") == settings.digest
+    return Verdict.DONE if same_source and same_parameters else Verdict.FREE

@@ -1,0 +1,149 @@
+"""The one table of parameters: name, type, range, default and what each does.
+
+From it come validation, the form that is sent to Pixian and the parameters' digest. Pixian's own
+names, types and ranges are those of its API page, https://pixian.ai/api.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Protocol, override
+
+type Value = bool | int | str
+
+
+class Kind(Protocol):
+    """What a parameter's value may be."""
+
+    def fault(self, value: object) -> str | None:
+        """Why the value can't be used, or None."""
+
+
+@dataclass(frozen=True)
+class Boolean(Kind):
+    """`true` or `false`."""
+
+    @override
+    def fault(self, value: object) -> str | None:
+        return None if isinstance(value, bool) else "must be true or false, without quotes"
+
+
+@dataclass(frozen=True)
+class Integer(Kind):
+    """A whole number from `minimum` to `maximum`."""
+
+    minimum: int
+    maximum: int
+
+    @override
+    def fault(self, value: object) -> str | None:
+        # bool is an int to Python, but not to whoever wrote the document.
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if is_whole and self.minimum <= value <= self.maximum:  # type: ignore[operator]
+            return None
+        return f"must be a whole number from {self.minimum} to {self.maximum}"
+
+
+@dataclass(frozen=True)
+class Choice(Kind):
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @override
+    def fault(self, value: object) -> str | None:
+        return None if value in self.words else "must be one of " + ", ".join(self.words)
+
+
+@dataclass(frozen=True)
+class Text(Kind):
+    """Text of a certain form, which `form` tells a person and `pattern` a program."""
+
+    pattern: str
+    form: str
+
+    @override
+    def fault(self, value: object) -> str | None:
+        fits = isinstance(value, str) and re.fullmatch(self.pattern, value, re.ASCII)
+        return None if fits else f"must be {self.form}"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of the table; `default` is what holds where it isn't given, None for nothing."""
+
+    name: str
+    kind: Kind
+    default: Value | None
+    description: str
+
+
+_LENGTH = r"(?:\d+(?:\.\d+)?|\.\d+)(?:px|%)"
+
+PIXIAN: tuple[Parameter, ...] = (
+    Parameter(
+        "test",
+        Boolean(),
+        default=False,
+        description="Free of charge; the result carries a watermark.",
+    ),
+    Parameter(
+        "max_pixels",
+        Integer(100, 25_000_000),
+        25_000_000,
+        "Inputs of more pixels (width times height) are shrunk to it before processing.",
+    ),
+    Parameter(
+        "background.color",
+        Text("#[0-9A-Fa-f]{6}", "a colour like #FFFFFF, with its #"),
+        None,
+        "Put behind the cut-out. Without it the background is transparent.",
+    ),
+    Parameter(
+        "result.crop_to_foreground",
+        Boolean(),
+        default=False,
+        description="Crop the result to what was cut out.",
+    ),
+    Parameter(
+        "result.margin",
+        Text(
+            rf"{_LENGTH}(?: {_LENGTH}){{0,3}}",
+            "one to four lengths in px or % in the order of CSS, like 5% or 10px 20% 5px 15%",
+        ),
+        "0px",
+        "Added around the result; with result.target_size taken from inside it.",
+    ),
+    Parameter(
+        "result.target_size",
+        Text("[1-9][0-9]{0,4} [1-9][0-9]{0,4}", "width and height in pixels, like 1920 1080"),
+        None,
+        "The result is scaled to fit this size.",
+    ),
+    Parameter(
+        "result.vertical_alignment",
+        Choice(("top", "middle", "bottom")),
+        "middle",
+        "Where the cut-out stands in the height that result.target_size leaves over.",
+    ),
+    Parameter(
+        "output.format",
+        Choice(("auto", "png", "jpeg", "delta_png")),
+        "auto",
+        "auto is jpeg where background.color is set, else png.",
+    ),
+    Parameter("output.jpeg_quality", Integer(1, 100), 75, "Quality of a jpeg result."),
+)
+
+PIPELINE: tuple[Parameter, ...] = (
+    Parameter(
+        "enabled",
+        Boolean(),
+        default=True,
+        description="Whether images with this prefix are processed at all.",
+    ),
+)
+
+
+def form_value(value: Value) -> str:
+    """A value as it travels in a form; booleans in lower case."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

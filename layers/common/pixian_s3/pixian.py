@@ -1,0 +1,191 @@
+"""The Pixian API v2: one call, streamed both ways, and what its answers mean."""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+from urllib.parse import urlsplit
+
+import requests
+from requests_toolbelt import MultipartEncoder
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from pixian_s3.credentials import Credentials
+from pixian_s3.errors import Blocked, PixianS3Error, Rejected, Throttled, Unauthorized, Unavailable
+
+CONNECT_TIMEOUT_SECONDS = 10
+READ_TIMEOUT_SECONDS = 180
+"""Pixian asks for an idle timeout of at least 180 s."""
+
+_PATH = "/api/v2/remove-background"
+_CHUNK_BYTES = 1 << 16
+_MAX_ERROR_BYTES = 1 << 16
+_SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg"}
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An image to send: an open file at its beginning, its name and its content type."""
+
+    file: IO[bytes]
+    name: str
+    mime_type: str
+
+
+@dataclass(frozen=True)
+class CutOut:
+    """What came back, whole.
+
+    Attributes:
+        file: at its beginning; gone when the call's context ends.
+        size: in bytes.
+        mime_type: image/png or image/jpeg.
+        headers: as the service sent them; looked up without regard to case.
+        seconds: from the call to the last byte.
+    """
+
+    file: IO[bytes]
+    size: int
+    mime_type: str
+    headers: Mapping[str, str]
+    seconds: float
+
+    @property
+    def suffix(self) -> str:
+        """The file name's suffix that goes with its type."""
+        return _SUFFIXES[self.mime_type]
+
+
+class Pixian:
+    """The service at one endpoint.
+
+    Args:
+        endpoint: its origin, or the whole address of remove-background.
+        session: kept between calls for its connections.
+        monotonic: a clock in seconds, for latencies.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        session: requests.Session,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = remove_background_url(endpoint)
+        self._session = session
+        self._monotonic = monotonic
+
+    @contextmanager
+    def remove_background(
+        self, credentials: Credentials, upload: Upload, form: Mapping[str, str]
+    ) -> Iterator[CutOut]:
+        """Send an image and hold what comes back as long as the context lasts.
+
+        Raises:
+            Throttled, Unavailable, Blocked, Unauthorized, Rejected: see `errors`.
+        """
+        started = self._monotonic()
+        with tempfile.TemporaryFile() as file:
+            response, size = self._exchange(credentials, upload, form, file)
+            mime_type = response.headers["Content-Type"].partition(";")[0].strip()
+            seconds = self._monotonic() - started
+            yield CutOut(file, size, mime_type, response.headers, seconds)
+
+    def _exchange(
+        self, credentials: Credentials, upload: Upload, form: Mapping[str, str], into: IO[bytes]
+    ) -> tuple[requests.Response, int]:
+        image = (upload.name, upload.file, upload.mime_type)
+        body = MultipartEncoder({**form, "image": image})
+        try:
+            with self._post(credentials, body) as response:
+                _check(response)
+                return response, _receive(response, into)
+        except requests.RequestException as error:
+            # `finished`: the encoder has given out its last byte, so the service may have it all.
+            sent = body.finished and not _never_connected(error)
+            raise Unavailable(
+                f"No whole answer from Pixian: {error}", maybe_charged=sent
+            ) from error
+
+    def _post(self, credentials: Credentials, body: MultipartEncoder) -> requests.Response:
+        return self._session.post(
+            self._url,
+            data=body,
+            auth=(credentials.api_id, credentials.api_secret),
+            headers={"Content-Type": body.content_type},
+            timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+            allow_redirects=False,
+            stream=True,
+        )
+
+
+def remove_background_url(endpoint: str) -> str:
+    """The address to post to; an endpoint that already has a path is taken as it is."""
+    has_path = urlsplit(endpoint).path not in ("", "/")
+    return endpoint if has_path else endpoint.rstrip("/") + _PATH
+
+
+def _check(response: requests.Response) -> None:
+    """Raise what the answer means, unless it is a result."""
+    if response.status_code != requests.codes.ok:
+        raise _refusal(response)
+    mime_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
+    if mime_type not in _SUFFIXES:
+        raise Unavailable(
+            f"Pixian answered 200 with {mime_type or 'no content type'} in place of an image.",
+            maybe_charged=True,
+            status=response.status_code,
+        )
+
+
+def _receive(response: requests.Response, into: IO[bytes]) -> int:
+    """Write the body to a file and return its size; a body cut short raises."""
+    for chunk in response.iter_content(_CHUNK_BYTES):
+        into.write(chunk)
+    size = into.tell()
+    into.seek(0)
+    return size
+
+
+def _refusal(response: requests.Response) -> PixianS3Error:
+    status = response.status_code
+    message, code = _error_json(response)
+    said = f"Pixian answered {status}: {message}"
+    match status:
+        case 401:
+            return Unauthorized(said, status=status)
+        case 402 | 403:
+            return Blocked(said, status=status)
+        case 429:
+            return Throttled(said, retry_after=_retry_after(response), status=status)
+        case _ if 400 <= status < 500:
+            return Rejected(said, status=status, code=code)
+        case _:
+            return Unavailable(said, status=status)
+
+
+def _error_json(response: requests.Response) -> tuple[str, int | None]:
+    """Pixian's own message and code; an answer that isn't its JSON is quoted in part."""
+    text = response.raw.read(_MAX_ERROR_BYTES, decode_content=True).decode(errors="replace")
+    try:
+        error = json.loads(text)["error"]
+        code = error.get("code")
+        return str(error["message"]).strip(), code if isinstance(code, int) else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return text[:200].strip() or response.reason, None
+
+
+def _retry_after(response: requests.Response) -> int:
+    """Seconds; an HTTP date, which the header may hold too, counts as none."""
+    value = response.headers.get("Retry-After", "")
+    return int(value) if value.isdecimal() else 0
+
+
+def _never_connected(error: requests.RequestException) -> bool:
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)

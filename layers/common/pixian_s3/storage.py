@@ -1,0 +1,129 @@
+"""The buckets: sources are read from one, results and reports written to the other."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pixian_s3.errors import Blocked, PixianS3Error, Rejected, Skipped, Unavailable
+from pixian_s3.job import Job
+from pixian_s3.metadata import StoredObject
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_CHUNK_BYTES = 1 << 20
+_ABSENT = {"404", "NoSuchKey", "NoSuchVersion"}
+_FORBIDDEN = {"403", "AccessDenied"}
+_CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+
+
+class Gone(Rejected):
+    """There is no such object."""
+
+
+class Overtaken(Skipped):
+    """Another writer was at the object since it was looked at."""
+
+
+class Storage:
+    """Access to S3; every trouble with it is an error of `errors`."""
+
+    def __init__(self, s3: "S3Client", output_bucket: str) -> None:
+        self._s3 = s3
+        self._output_bucket = output_bucket
+
+    @contextmanager
+    def open_source(self, job: Job) -> Iterator[IO[bytes]]:
+        """The job's version of its object, in a temporary file at its beginning.
+
+        A file, not a stream: its header is read before a credit is spent, and a call that has to be
+        repeated sends it again.
+
+        Raises:
+            Gone: the object was deleted.
+            Overtaken: it was replaced, in a bucket without versions.
+            Blocked: it may not be read.
+        """
+        version = {"VersionId": job.version_id} if job.version_id else {"IfMatch": job.etag}
+        with tempfile.TemporaryFile() as file:
+            with _s3_errors("The source"):
+                source = self._s3.get_object(Bucket=job.bucket, Key=job.key, **version)  # type: ignore[arg-type]
+                for chunk in source["Body"].iter_chunks(_CHUNK_BYTES):
+                    file.write(chunk)
+            file.seek(0)
+            yield file
+
+    def look(self, key: str) -> StoredObject | None:
+        """The object at a key of the output bucket, without its body."""
+        try:
+            with _s3_errors("The result"):
+                head = self._s3.head_object(Bucket=self._output_bucket, Key=key)
+        except Gone:
+            return None
+        return StoredObject(head["ETag"], head["Metadata"])
+
+    def put_result(
+        self,
+        key: str,
+        body: IO[bytes],
+        content_type: str,
+        metadata: Mapping[str, str],
+        replaces: StoredObject | None,
+    ) -> None:
+        """Write a result, if what stands at its key is still what was seen there.
+
+        Raises:
+            Overtaken: it isn't.
+        """
+        condition = {"IfMatch": replaces.etag} if replaces else {"IfNoneMatch": "*"}
+        body.seek(0)
+        with _s3_errors("The result"):
+            self._s3.put_object(
+                Bucket=self._output_bucket,
+                Key=key,
+                Body=body,
+                ContentType=content_type,
+                Metadata=metadata,
+                **condition,  # type: ignore[arg-type]
+            )
+
+    def put_report(self, key: str, report: Mapping[str, Any]) -> None:
+        """Write an error report as JSON for people to read."""
+        with _s3_errors("The error report"):
+            self._s3.put_object(
+                Bucket=self._output_bucket,
+                Key=key,
+                Body=json.dumps(report, indent=2, ensure_ascii=False).encode(),
+                ContentType="application/json; charset=utf-8",
+            )
+
+    def delete_report(self, key: str) -> None:
+        """Remove a report if there is one; without the look, S3 would note a deletion each time."""
+        if self.look(key):
+            with _s3_errors("The error report"):
+                self._s3.delete_object(Bucket=self._output_bucket, Key=key)
+
+
+@contextmanager
+def _s3_errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise _meaning(what, error) from error
+    except (BotoCoreError, OSError) as error:
+        raise Unavailable(f"{what}: S3 can't be reached: {error}") from error
+
+
+def _meaning(what: str, error: ClientError) -> PixianS3Error:
+    code = error.response["Error"]["Code"]
+    if code in _ABSENT:
+        return Gone(f"{what} is not there any more.")
+    if code in _FORBIDDEN:
+        return Blocked(f"{what} may not be read or written: {error}")
+    if code in _CONFLICT:
+        return Overtaken(f"{what} has changed in the meantime.")
+    return Unavailable(f"{what}: {error}")

@@ -1,0 +1,110 @@
+"""One log line and one set of metrics for each try of an image."""
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from pixian_s3.story import Outcome, Story
+
+NAMESPACE = "PixianS3"
+
+_COUNTERS = {
+    Outcome.PROCESSED: "ImagesProcessed",
+    Outcome.SKIPPED: "ImagesSkipped",
+    Outcome.REJECTED: "ImagesRejected",
+    Outcome.POSTPONED: "RetriesScheduled",
+    Outcome.BLOCKED: "Blocked",
+    Outcome.EXHAUSTED: "RetriesExhausted",
+}
+_TROUBLE = {Outcome.REJECTED, Outcome.BLOCKED, Outcome.EXHAUSTED}
+
+
+class Telemetry:
+    """Writes stories to the log.
+
+    Args:
+        logger: Powertools' logger.
+        service: the stack's name, a dimension of all metrics.
+        now: seconds since the epoch.
+    """
+
+    def __init__(self, logger: Logger, service: str, now: Callable[[], float]) -> None:
+        self._logger = logger
+        self._service = service
+        self._now = now
+
+    def warn(self, message: str) -> None:
+        """Log what a person should know although work goes on."""
+        self._logger.warning(message)
+
+    def tell(self, story: Story) -> None:
+        """Log a story that has ended, and count it."""
+        seconds = self._now() - story.job.event_time
+        log = self._logger.warning if story.outcome in _TROUBLE else self._logger.info
+        log(str(story.outcome), extra={"image": _facts(story, seconds)})
+        self._count(story, seconds)
+
+    def _count(self, story: Story, seconds: float) -> None:
+        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
+        # A dimension's value may not be empty.
+        metrics.add_dimension(name="prefix", value=story.prefix or "(defaults)")
+        for name, (unit, value) in _measures(story, seconds).items():
+            metrics.add_metric(name=name, unit=unit, value=value)
+        metrics.flush_metrics()
+
+
+def _measures(story: Story, seconds: float) -> dict[str, tuple[MetricUnit, float]]:
+    measures: dict[str, tuple[MetricUnit, float]] = {}
+    if story.outcome:
+        measures[_COUNTERS[story.outcome]] = (MetricUnit.Count, 1)
+    if story.throttled:
+        measures["Throttled"] = (MetricUnit.Count, 1)
+    if story.maybe_charged:
+        measures["MaybeCharged"] = (MetricUnit.Count, 1)
+    if story.outcome is Outcome.PROCESSED:
+        measures |= {
+            "CreditsCharged": (MetricUnit.Count, _credits(story, "Charged")),
+            "CreditsCalculated": (MetricUnit.Count, _credits(story, "Calculated")),
+            "PixianLatency": (MetricUnit.Milliseconds, 1000 * (story.pixian_seconds or 0)),
+            "EndToEndLatency": (MetricUnit.Milliseconds, 1000 * seconds),
+            "InputBytes": (MetricUnit.Bytes, story.input_bytes or 0),
+            "ResultBytes": (MetricUnit.Bytes, story.result_bytes or 0),
+        }
+    return measures
+
+
+def _credits(story: Story, which: str) -> float:
+    try:
+        return float(Decimal(story.headers.get(f"X-Credits-{which}", "0")))
+    except InvalidOperation:
+        return 0
+
+
+def _facts(story: Story, seconds: float) -> dict[str, object]:
+    job = story.job
+    facts: dict[str, object] = {
+        "outcome": story.outcome,
+        "reason": story.reason,
+        "bucket": job.bucket,
+        "key": job.key,
+        "version_id": job.version_id,
+        "etag": job.etag,
+        "prefix": story.prefix,
+        "parameters": dict(story.parameters),
+        "attempt": job.failures + 1,
+        "input_type": story.input_type,
+        "input_size": story.input_size,
+        "input_bytes": story.input_bytes,
+        "result_key": story.result_key,
+        "result_bytes": story.result_bytes,
+        "credits_charged": story.headers.get("X-Credits-Charged"),
+        "credits_calculated": story.headers.get("X-Credits-Calculated"),
+        "status": story.status,
+        "maybe_charged": story.maybe_charged or None,
+        "next_try_in_seconds": story.delay_seconds,
+        "pixian_ms": story.pixian_seconds and round(1000 * story.pixian_seconds),
+        "end_to_end_ms": round(1000 * seconds),
+    }
+    return {name: value for name, value in facts.items() if value is not None}

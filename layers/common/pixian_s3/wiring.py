@@ -1,0 +1,105 @@
+"""The one place that reads the environment and makes the clients."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Self
+
+import boto3
+import requests
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
+from aws_lambda_powertools.utilities.parameters import AppConfigProvider, SecretsProvider
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+
+from pixian_s3.appconfig import LiveConfiguration
+from pixian_s3.credentials import CredentialsSecret
+from pixian_s3.ledger import Ledger
+from pixian_s3.pixian import Pixian
+from pixian_s3.process import Services
+from pixian_s3.retry_queue import RetryQueue
+from pixian_s3.storage import Storage
+from pixian_s3.telemetry import Telemetry
+
+_AWS = Config(
+    connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 5}
+)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the template tells a function; each field is the variable of its name in capitals."""
+
+    output_bucket: str
+    retry_queue_url: str
+    dead_letter_queue_url: str
+    claim_table: str
+    credentials_secret_arn: str
+    appconfig_application: str
+    appconfig_environment: str
+    appconfig_profile: str
+    pixian_endpoint: str
+    powertools_service_name: str
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str]) -> Self:
+        """From environment variables; all must be there."""
+        return cls(**{field.name: variables[field.name.upper()] for field in fields(cls)})
+
+
+@cache
+def _services() -> Services:
+    return build(Environment.read(os.environ))
+
+
+def services(context: LambdaContext) -> Services:
+    """The services of this process, told about the invocation that begins."""
+    made = _services()
+    made.ledger.register(context)
+    return made
+
+
+def build(environment: Environment) -> Services:
+    """Connect everything."""
+    telemetry = Telemetry(
+        Logger(service=environment.powertools_service_name),
+        environment.powertools_service_name,
+        time.time,
+    )
+    return Services(
+        configuration=_configuration(environment, telemetry),
+        credentials=CredentialsSecret(
+            SecretsProvider(boto3_client=boto3.client("secretsmanager", config=_AWS)),
+            environment.credentials_secret_arn,
+        ),
+        ledger=Ledger(
+            DynamoDBPersistenceLayer(
+                environment.claim_table, boto3_client=boto3.client("dynamodb", config=_AWS)
+            )
+        ),
+        pixian=Pixian(environment.pixian_endpoint, requests.Session()),
+        retry_queue=RetryQueue(
+            boto3.client("sqs", config=_AWS),
+            environment.retry_queue_url,
+            environment.dead_letter_queue_url,
+        ),
+        storage=Storage(boto3.client("s3", config=_AWS), environment.output_bucket),
+        telemetry=telemetry,
+        now=time.time,
+    )
+
+
+def _configuration(environment: Environment, telemetry: Telemetry) -> LiveConfiguration:
+    appconfigdata = boto3.client("appconfigdata", config=_AWS)
+
+    def new_provider() -> AppConfigProvider:
+        return AppConfigProvider(
+            environment=environment.appconfig_environment,
+            application=environment.appconfig_application,
+            boto3_client=appconfigdata,
+        )
+
+    return LiveConfiguration(new_provider, environment.appconfig_profile, telemetry.warn)
