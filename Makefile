@@ -79,14 +79,20 @@ test: setup ## every test that needs no cloud account
 
 # ---- AWS ------------------------------------------------------------------------------------
 
-.PHONY: deploy
+.PHONY: deploy config
 deploy: setup ## build and deploy to your AWS account, asking for the parameters
 	$(SAM) build
 	$(SAM) deploy --guided
 
+config: setup ## check FILE, show what it changes, publish it [FILE= STACK=]
+	@exec $(PYTHON) -m admin.config
+
 # ---- upkeep ---------------------------------------------------------------------------------
 
-.PHONY: lock clean
+.PHONY: reference lock clean
+reference: $(VENV)/.done ## write the table of parameters into docs/configuration.md
+	@$(PYTHON) -m admin.reference
+
 lock: | $(UV) ## compile the pinned requirements again after changing one
 	$(UV) pip compile --quiet --universal --no-header --generate-hashes --python-version 3.13 pyproject.toml --group dev -o requirements.lock
 	$(UV) pip compile --quiet --no-header --no-annotate --generate-hashes --python-version 3.13 pyproject.toml -c requirements.lock -o layers/dependencies/requirements.txt

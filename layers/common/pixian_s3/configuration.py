@@ -150,8 +150,8 @@ def _layer_faults(path: str, layer: object) -> Iterator[Fault]:
         row = _TABLE.get(name)
         if row is None:
             yield Fault(f"{path}.{name}", "is not a parameter; docs/configuration.md lists them")
-        elif value is not None and (reason := row.kind.fault(value)):
-            yield Fault(f"{path}.{name}", f"{reason}, not {json.dumps(value)}")
+        elif value is not None and not row.kind.accepts(value):
+            yield Fault(f"{path}.{name}", f"must be {row.kind.form}, not {json.dumps(value)}")
 
 
 def _ineffective(document: dict[str, Any]) -> Iterator[Fault]:

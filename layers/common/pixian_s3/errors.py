@@ -3,7 +3,7 @@
 PixianS3Error
 ├── TryLater                 the image goes to the retry queue
 │   ├── Throttled            429: too many calls at a time
-│   ├── Unavailable          5xx, connection trouble; `maybe_charged` where a call's outcome is unknown
+│   ├── Unavailable          5xx or connection trouble; `maybe_charged` if the outcome is unknown
 │   ├── Claimed              another invocation is at work on the same image
 │   └── Blocked              not the image's fault: credentials, credits, permissions, configuration
 │       └── Unauthorized     401: the secret may have been rotated since it was cached

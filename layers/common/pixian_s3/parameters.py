@@ -6,7 +6,7 @@ names, types and ranges are those of its API page, https://pixian.ai/api.
 
 import re
 from dataclasses import dataclass
-from typing import Protocol, override
+from typing import Any, Protocol
 
 type Value = bool | int | str
 
@@ -14,57 +14,85 @@ type Value = bool | int | str
 class Kind(Protocol):
     """What a parameter's value may be."""
 
-    def fault(self, value: object) -> str | None:
-        """Why the value can't be used, or None."""
+    @property
+    def form(self) -> str:
+        """In words that complete "must be …"."""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """As JSON Schema, draft 7."""
+
+    def accepts(self, value: object) -> bool:
+        """Whether a value from a JSON document may be used."""
 
 
 @dataclass(frozen=True)
-class Boolean(Kind):
+class Boolean:
     """`true` or `false`."""
 
-    @override
-    def fault(self, value: object) -> str | None:
-        return None if isinstance(value, bool) else "must be true or false, without quotes"
+    form: str = "true or false"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, bool)
 
 
 @dataclass(frozen=True)
-class Integer(Kind):
+class Integer:
     """A whole number from `minimum` to `maximum`."""
 
     minimum: int
     maximum: int
 
-    @override
-    def fault(self, value: object) -> str | None:
+    @property
+    def form(self) -> str:
+        return f"a whole number from {self.minimum} to {self.maximum}"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
+
+    def accepts(self, value: object) -> bool:
         # bool is an int to Python, but not to whoever wrote the document.
-        is_whole = isinstance(value, int) and not isinstance(value, bool)
-        if is_whole and self.minimum <= value <= self.maximum:  # type: ignore[operator]
-            return None
-        return f"must be a whole number from {self.minimum} to {self.maximum}"
+        if isinstance(value, bool) or not isinstance(value, int):
+            return False
+        return self.minimum <= value <= self.maximum
 
 
 @dataclass(frozen=True)
-class Choice(Kind):
+class Choice:
     """One of a few words."""
 
     words: tuple[str, ...]
 
-    @override
-    def fault(self, value: object) -> str | None:
-        return None if value in self.words else "must be one of " + ", ".join(self.words)
+    @property
+    def form(self) -> str:
+        return "one of " + ", ".join(self.words)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"enum": list(self.words)}
+
+    def accepts(self, value: object) -> bool:
+        return value in self.words
 
 
 @dataclass(frozen=True)
-class Text(Kind):
-    """Text of a certain form, which `form` tells a person and `pattern` a program."""
+class Text:
+    """Text that matches `pattern` from end to end; `form` says the same to a person."""
 
     pattern: str
     form: str
 
-    @override
-    def fault(self, value: object) -> str | None:
-        fits = isinstance(value, str) and re.fullmatch(self.pattern, value, re.ASCII)
-        return None if fits else f"must be {self.form}"
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and bool(re.fullmatch(self.pattern, value, re.ASCII))
 
 
 @dataclass(frozen=True)
@@ -77,7 +105,7 @@ class Parameter:
     description: str
 
 
-_LENGTH = r"(?:\d+(?:\.\d+)?|\.\d+)(?:px|%)"
+_LENGTH = r"[0-9]+(?:\.[0-9]+)?(?:px|%)"
 
 PIXIAN: tuple[Parameter, ...] = (
     Parameter(

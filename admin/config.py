@@ -1,0 +1,115 @@
+"""Put a configuration document into force: `make config FILE=config.json`."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from admin.errors import UserError
+from admin.stack import AwsStack, Stack, running_here
+from pixian_s3.configuration import Configuration, parse
+from pixian_s3.errors import InvalidConfiguration
+
+_LOCAL = Path(".local/stack.json")
+_POLL_SECONDS = 1
+_PATIENCE_SECONDS = 120
+
+
+def publish(document: bytes, stack: Stack) -> None:
+    """Make a document that was checked the one in force; returns when it is."""
+    appconfig, outputs = stack.client("appconfig"), stack.outputs
+    version = appconfig.create_hosted_configuration_version(
+        ApplicationId=outputs["ConfigurationApplication"],
+        ConfigurationProfileId=outputs["ConfigurationProfile"],
+        Content=document,
+        ContentType="application/json",
+    )
+    deployment = appconfig.start_deployment(
+        ApplicationId=outputs["ConfigurationApplication"],
+        EnvironmentId=outputs["ConfigurationEnvironment"],
+        ConfigurationProfileId=outputs["ConfigurationProfile"],
+        ConfigurationVersion=str(version["VersionNumber"]),
+        DeploymentStrategyId=outputs["ConfigurationStrategy"],
+    )
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while deployment["State"] != "COMPLETE":
+        if deployment["State"] == "ROLLED_BACK" or time.monotonic() > deadline:
+            raise UserError(f"AppConfig didn't put it into force: {deployment['State']}.")
+        time.sleep(_POLL_SECONDS)
+        deployment = appconfig.get_deployment(
+            ApplicationId=outputs["ConfigurationApplication"],
+            EnvironmentId=outputs["ConfigurationEnvironment"],
+            DeploymentNumber=deployment["DeploymentNumber"],
+        )
+
+
+def check(document: bytes) -> Configuration:
+    """The configuration in a document.
+
+    Raises:
+        UserError: it has faults; the message lists them.
+    """
+    try:
+        return parse(document)
+    except InvalidConfiguration as error:
+        faults = "\n".join(f"  {fault}" for fault in error.faults)
+        raise UserError(f"The configuration can't be used:\n{faults}") from error
+
+
+def changes(old: Configuration, new: Configuration) -> Iterator[str]:
+    """What holds differently afterwards: a line for each prefix and parameter."""
+    for prefix in sorted({"", *old.prefixes, *new.prefixes}):
+        before, after = old.settings_for(prefix), new.settings_for(prefix)
+        for name in sorted(before.values.keys() | after.values.keys()):
+            if before.get(name) != after.get(name):
+                where = prefix or "(defaults)"
+                yield f"{where}  {name}: {before.get(name)} -> {after.get(name)}"
+
+
+def in_force(stack: Stack) -> Configuration:
+    """The configuration that the functions read now; an empty one if it can't be read."""
+    appconfigdata, outputs = stack.client("appconfigdata"), stack.outputs
+    session = appconfigdata.start_configuration_session(
+        ApplicationIdentifier=outputs["ConfigurationApplication"],
+        EnvironmentIdentifier=outputs["ConfigurationEnvironment"],
+        ConfigurationProfileIdentifier=outputs["ConfigurationProfile"],
+    )
+    answer = appconfigdata.get_latest_configuration(
+        ConfigurationToken=session["InitialConfigurationToken"]
+    )
+    try:
+        return parse(answer["Configuration"].read())
+    except InvalidConfiguration:
+        return Configuration({}, {})
+
+
+def main() -> None:
+    """Check FILE, show what it changes and publish it to STACK, or to the stack on this machine."""
+    name = os.environ.get("FILE")
+    if not name:
+        raise UserError("Say which document: make config FILE=config.json")
+    try:
+        document = Path(name).read_bytes()
+    except OSError as error:
+        raise UserError(f"FILE={name} can't be read: {error.strerror}.") from error
+    new = check(document)
+    stack = _stack()
+    lines = list(changes(in_force(stack), new))
+    print("\n".join(lines) or "Nothing changes.")
+    if lines:
+        publish(document, stack)
+        print("Published; in force for every image within two minutes.")
+
+
+def _stack() -> Stack:
+    if name := os.environ.get("STACK"):
+        return AwsStack.find(name)
+    return running_here(_LOCAL) or AwsStack.find("pixian-s3")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        sys.exit(str(error))

@@ -1,0 +1,98 @@
+"""A deployed stack: how to reach it and what it consists of."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from admin.errors import UserError
+
+
+class Stack(Protocol):
+    """A stack, wherever it is; `outputs` are the template's, by their names there."""
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """The template's outputs."""
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - each service has a type of its own
+        """A boto3 client that reaches it."""
+
+
+@dataclass(frozen=True)
+class LocalStack(Stack):
+    """What `.local/stack.json` says of a stack on this machine."""
+
+    endpoint_url: str
+    ca_bundle: str
+    region: str
+    stack_name: str
+    pixian_endpoint: str
+    aws_access_key_id: str
+    aws_secret_access_key: str
+    outputs: dict[str, str]
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """From a file that `save` wrote."""
+        return cls(**json.loads(path.read_text()))
+
+    def save(self, path: Path) -> None:
+        """Write it at once, so that who waits for the file never reads half of it."""
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        unfinished.replace(path)
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - as in Stack
+        """A client as the account's root user."""
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.endpoint_url,
+            verify=self.ca_bundle,
+            region_name=self.region,
+            aws_access_key_id=self.aws_access_key_id,
+            aws_secret_access_key=self.aws_secret_access_key,
+        )
+
+
+@dataclass(frozen=True)
+class AwsStack(Stack):
+    """A stack in the account and region that the AWS credentials at hand lead to."""
+
+    outputs: dict[str, str]
+
+    @classmethod
+    def find(cls, name: str) -> Self:
+        """By its name.
+
+        Raises:
+            UserError: there is no such stack, or AWS can't be asked.
+        """
+        try:
+            [found] = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        except (ClientError, BotoCoreError) as error:
+            raise UserError(
+                f"The stack {name} can't be found: {error}\n"
+                "Name another with STACK=…, or check your AWS credentials and region."
+            ) from error
+        return cls({output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]})
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - as in Stack
+        """A client with the credentials at hand."""
+        return boto3.client(service)  # type: ignore[call-overload]
+
+
+def running_here(path: Path) -> LocalStack | None:
+    """The stack that a file describes, if it answers."""
+    if not path.exists():
+        return None
+    stack = LocalStack.load(path)
+    try:
+        stack.client("sts").get_caller_identity()
+    except (ClientError, BotoCoreError, OSError):
+        return None
+    return stack
