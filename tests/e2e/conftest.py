@@ -1,0 +1,96 @@
+"""The world that the tests in here share: the stand-in, the local AWS, the deployed stack."""
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from PIL import Image
+
+from admin.stack import LocalStack
+from local.endings import Dropped, Ending, wait_for
+from local.stories import follow
+from local.world import world
+
+PHOTOGRAPHS = Path(__file__).parents[2] / ".tools/photographs/skimage/data"
+PATIENCE_SECONDS = 120
+CONFIGURATION = {
+    "defaults": {"test": True},
+    "prefixes": {"paid/": {"test": False}, "drafts/": {"pipeline": {"enabled": False}}},
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """What a test does with the stack and sees of it."""
+
+    stack: LocalStack
+
+    def drop(self, key: str, body: bytes) -> Dropped:
+        put = self.stack.client("s3").put_object(
+            Bucket=self.stack.outputs["InputBucket"], Key=key, Body=body
+        )
+        return Dropped(key, put["ETag"].strip('"'))
+
+    def endings(self, *dropped: Dropped) -> dict[str, Ending]:
+        """By the source's key; fails unless every image came to an ending."""
+        found = {
+            image.key: ending
+            for image, ending in wait_for(list(dropped), self.stack, PATIENCE_SECONDS)
+        }
+        assert sorted(found) == sorted(image.key for image in dropped)
+        return found
+
+    def result(self, key: str) -> Any:
+        return self.stack.client("s3").get_object(
+            Bucket=self.stack.outputs["OutputBucket"], Key=key
+        )
+
+    def fault(self, **fault: Any) -> None:
+        self.control("POST", "faults", fault)
+
+    def calls(self, file_name: str) -> list[dict[str, Any]]:
+        """The stand-in's ledger for one file, in the order of arrival."""
+        requests_seen = self.control("GET", "ledger")["requests"]
+        return [call for call in requests_seen if call["filename"] == file_name]
+
+    def stories(self, key: str) -> list[dict[str, Any]]:
+        """What the functions logged about one key so far."""
+        ended = threading.Event()
+        ended.set()
+        images = [record["image"] for record in follow(self.stack, ended)]
+        return [image for image in images if image["key"] == key]
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        url = f"{self.stack.pixian_endpoint}/_control/{path}"
+        response = requests.request(method, url, json=body, timeout=10)
+        response.raise_for_status()
+        return response.json() if response.content else None
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    configuration = json.dumps(CONFIGURATION).encode()
+    with world(tmp_path_factory.mktemp("world"), configuration=configuration) as stack:
+        yield World(stack)
+
+
+@pytest.fixture
+def deployed(shared: World) -> World:
+    """The world with the stand-in as it was at the start."""
+    shared.control("POST", "reset")
+    return shared
+
+
+def picture(seed: int) -> bytes:
+    """A small image unlike any with another seed: a disc on a plain ground."""
+    image = Image.new("RGB", (96, 64), (240, 240, 240))
+    image.paste((seed % 256, 40, 90), (24, 12, 72, 52))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
