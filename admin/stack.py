@@ -24,7 +24,7 @@ class Stack(Protocol):
 
 
 @dataclass(frozen=True)
-class LocalStack(Stack):
+class LocalStack:
     """What `.local/stack.json` says of a stack on this machine."""
 
     endpoint_url: str
@@ -60,7 +60,7 @@ class LocalStack(Stack):
 
 
 @dataclass(frozen=True)
-class AwsStack(Stack):
+class AwsStack:
     """A stack in the account and region that the AWS credentials at hand lead to."""
 
     outputs: dict[str, str]

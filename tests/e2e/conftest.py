@@ -3,6 +3,7 @@
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,13 @@ class World:
         ended.set()
         images = [record["image"] for record in follow(self.stack, ended)]
         return [image for image in images if image["key"] == key]
+
+    def wait_for_story(self, key: str, outcome: str) -> None:
+        """Until the functions logged an outcome of a key."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while outcome not in [story["outcome"] for story in self.stories(key)]:
+            assert time.monotonic() < deadline, f"{key} was never {outcome}"
+            time.sleep(0.2)
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         url = f"{self.stack.pixian_endpoint}/_control/{path}"

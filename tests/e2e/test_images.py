@@ -60,7 +60,8 @@ def test_dropping_an_image_in_place_of_a_bad_file_removes_the_report(deployed: W
     deployed.endings(deployed.drop("mended.png", b"oops"))
     # When an image is dropped under the same key
     deployed.endings(deployed.drop("mended.png", picture(77)))
-    # Then the report is gone
+    # Then the report is gone by the time that the story is told
+    deployed.wait_for_story("mended.png", "processed")
     found = deployed.stack.client("s3").list_objects_v2(
         Bucket=deployed.stack.outputs["OutputBucket"], Prefix="mended"
     )
