@@ -1,20 +1,38 @@
-"""Write the table of parameters into docs/configuration.md: `make reference`."""
+"""Write what follows from the table of parameters: `make reference`.
+
+The tables in docs/configuration.md, and the JSON schema that template.yaml gives to AppConfig.
+"""
 
 import json
+import re
 from pathlib import Path
 
 from pixian_s3.parameters import PIPELINE, PIXIAN, Parameter
+from pixian_s3.schema import document_schema
 
-DOCUMENT = Path(__file__).parent.parent / "docs/configuration.md"
-_BEGIN, _END = "<!-- parameters -->\n", "<!-- /parameters -->\n"
+_ROOT = Path(__file__).parent.parent
+DOCUMENT = _ROOT / "docs/configuration.md"
+TEMPLATE = _ROOT / "template.yaml"
+_TABLES = re.compile(r"(?<=<!-- parameters -->\n).*(?=<!-- /parameters -->)", re.DOTALL)
+_SCHEMA = re.compile(r"(?<=          Content: \|-\n)(?:            .*\n)+")
 
 
-def with_reference(text: str) -> str:
+def with_tables(document: str) -> str:
     """The document with its tables as the code has them now."""
-    before, _, rest = text.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
     tables = f"{_table(PIXIAN)}\nUnder `pipeline`:\n\n{_table(PIPELINE)}"
-    return f"{before}{_BEGIN}{tables}{_END}{after}"
+    return _TABLES.sub(lambda _: tables, document)
+
+
+def with_schema(template: str) -> str:
+    """The template with its validator as the code has it now."""
+    # A line for each parameter, as in the table.
+    text = re.sub(
+        r'("[\w.]+": {"(?:description|type": "object", "add))',
+        r"\n\1",
+        json.dumps(document_schema()),
+    )
+    indented = "".join(f"            {line}\n" for line in text.splitlines())
+    return _SCHEMA.sub(lambda _: indented, template)
 
 
 def _table(rows: tuple[Parameter, ...]) -> str:
@@ -28,4 +46,5 @@ def _default(row: Parameter) -> str:
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(with_reference(DOCUMENT.read_text()))
+    DOCUMENT.write_text(with_tables(DOCUMENT.read_text()))
+    TEMPLATE.write_text(with_schema(TEMPLATE.read_text()))

@@ -72,6 +72,7 @@ def _new_endings(s3: Any, bucket: str, seen: set[tuple[str, str]]) -> Iterator[E
 
 
 def _ending(s3: Any, bucket: str, key: str) -> Ending:  # noqa: ANN401 - see Stack.client
+    # A sidecar has no metadata, so it is no image's ending.
     if key.endswith(".error.json"):
         report = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         return Ending(key, {}, report)

@@ -48,11 +48,6 @@ class Settings:
     values: Mapping[str, Value]
 
     @property
-    def enabled(self) -> bool:
-        """Whether such keys are processed at all."""
-        return bool(self.get("pipeline.enabled"))
-
-    @property
     def form(self) -> dict[str, str]:
         """The fields to send to Pixian, without the image."""
         return {
@@ -63,9 +58,25 @@ class Settings:
 
     @property
     def digest(self) -> str:
-        """Tells two sets of values apart: equal for equal values, whichever prefix set them."""
-        canonical = json.dumps(dict(self.values), sort_keys=True)
+        """Equal for two settings if a result made with one is as good as one made with the other.
+
+        That is so for equal parameters of Pixian, a value being the same as its absence where it is
+        the default; of our own only what becomes of a delta PNG changes a result.
+        """
+        shaping = {
+            name: value
+            for name, value in self.values.items()
+            if value != _TABLE[name].default and not name.startswith(_PIPELINE_PREFIX)
+        }
+        if self.is_delta_png:
+            shaping |= {"pipeline.delta_png": self.text("pipeline.delta_png")}
+        canonical = json.dumps(shaping, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def is_delta_png(self) -> bool:
+        """Whether Pixian is asked for a delta PNG."""
+        return self.get("output.format") == "delta_png"
 
     @property
     def result_suffix(self) -> str:
@@ -78,6 +89,18 @@ class Settings:
     def get(self, name: str) -> Value | None:
         """The value that holds: the document's, else the default."""
         return self.values.get(name, _TABLE[name].default)
+
+    def flag(self, name: str) -> bool:
+        """The value of a parameter that is true or false."""
+        return bool(self.get(name))
+
+    def text(self, name: str) -> str:
+        """The value of a parameter that is text."""
+        return str(self.get(name))
+
+    def number(self, name: str) -> int:
+        """The value of a parameter that is a whole number."""
+        return int(self.get(name) or 0)
 
 
 @dataclass(frozen=True)
@@ -105,7 +128,7 @@ def parse(text: str | bytes) -> Configuration:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidConfiguration([Fault("document", f"is not JSON: {error}")]) from error
     faults = list(_document_faults(document)) or list(_ineffective(document))
     if faults:
@@ -146,6 +169,9 @@ def _layer_faults(path: str, layer: object) -> Iterator[Fault]:
     if not isinstance(layer, dict) or not isinstance(layer.get("pipeline", {}), dict):
         yield Fault(path, "must be an object of parameter to value, and pipeline one within it")
         return
+    for name in layer:
+        if name.startswith(_PIPELINE_PREFIX):
+            yield Fault(f"{path}.{name}", 'stands in an object of its own: "pipeline": {…}')
     for name, value in _flatten(layer).items():
         row = _TABLE.get(name)
         if row is None:
@@ -165,7 +191,7 @@ def _ineffective(document: dict[str, Any]) -> Iterator[Fault]:
 
 
 def _ignored_by_delta_png(path: str, settings: Settings) -> Iterator[Fault]:
-    if settings.get("output.format") != "delta_png":
+    if not settings.is_delta_png:
         return
     for name in _IGNORED_BY_DELTA_PNG:
         if settings.get(name) != _TABLE[name].default:
@@ -182,6 +208,8 @@ def _useless_modifiers(path: str, layer: Layer, settings: Settings) -> Iterator[
         yield Fault(f"{path}.result.vertical_alignment", "has no effect without result.target_size")
     if layer.get("output.jpeg_quality") and settings.result_suffix != ".jpg":
         yield Fault(f"{path}.output.jpeg_quality", "has no effect on a png result")
+    if layer.get("pipeline.delta_png") and not settings.is_delta_png:
+        yield Fault(f"{path}.pipeline.delta_png", "has no effect without output.format delta_png")
 
 
 def _prefix_path(prefix: str) -> str:

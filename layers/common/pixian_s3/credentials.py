@@ -1,6 +1,7 @@
 """Who we are to Pixian, from AWS Secrets Manager."""
 
 import json
+import re
 from dataclasses import dataclass, field
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
@@ -43,14 +44,24 @@ class CredentialsSecret:
 def _parse(text: str) -> Credentials:
     try:
         secret = json.loads(text)
-        credentials = Credentials(str(secret["api_id"]), str(secret["api_secret"]))
-    except (ValueError, TypeError, KeyError):
+        api_id, api_secret = secret["api_id"], secret["api_secret"]
+    except (ValueError, TypeError, KeyError, RecursionError):
         # `from None`: the cause would carry the secret's text into the log.
         raise Blocked(
             'The credentials secret must be JSON like {"api_id": "…", "api_secret": "…"}.'
         ) from None
-    if PLACEHOLDER in (credentials.api_id, credentials.api_secret):
+    if PLACEHOLDER in (api_id, api_secret):
         raise Blocked(
             "The credentials secret is still a placeholder: fill in the Pixian API id and secret."
         )
-    return credentials
+    if not (_can_be_sent(api_id) and _can_be_sent(api_secret)):
+        raise Blocked(
+            "The credentials secret holds an api_id or api_secret that is empty, no text, or has "
+            "spaces or special characters in it: copy both anew from your Pixian account."
+        )
+    return Credentials(api_id, api_secret)
+
+
+def _can_be_sent(value: object) -> bool:
+    """In a header; an error about what can't be would quote the secret."""
+    return isinstance(value, str) and re.fullmatch("[!-~]+", value) is not None

@@ -45,13 +45,18 @@ class Unavailable(TryLater):
     Args:
         message: what happened.
         maybe_charged: whether a credit may have been spent although there is no result.
-        status: the HTTP status, if an answer came.
+        retry_after, status: as in `TryLater`.
     """
 
     def __init__(
-        self, message: str, *, maybe_charged: bool = False, status: int | None = None
+        self,
+        message: str,
+        *,
+        maybe_charged: bool = False,
+        retry_after: int = 0,
+        status: int | None = None,
     ) -> None:
-        super().__init__(message, status=status)
+        super().__init__(message, retry_after=retry_after, status=status)
         self.maybe_charged = maybe_charged
 
 

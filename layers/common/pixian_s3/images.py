@@ -1,59 +1,175 @@
-"""What an image file really is, judged by its content."""
+"""What an image file really is, judged by its content, and whether it is whole."""
 
+import errno
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image
+from PIL.ImageFile import ImageFile
 
-from pixian_s3.errors import Rejected
+from pixian_s3.errors import PixianS3Error, Rejected
 
 MAX_PIXELS = 32_000_000
 """Pixian takes no larger input."""
 
-_MIME_TYPES = {
-    "BMP": "image/bmp",
-    "GIF": "image/gif",
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "TIFF": "image/tiff",
-}
+MAX_DECODED_PIXELS = 128_000_000
+"""More are not decoded here: docs/images.md has the memory that each format needs for as many."""
+
+_MAX_DECODED_PIXELS_OF = {"AVIF": 64_000_000, "WEBP": 64_000_000}
+"""Their decoders hold the whole picture several times over."""
+
+_TAKEN = {"BMP", "GIF", "JPEG", "PNG", "TIFF"}
+_MIME_TYPES = {name: f"image/{name.lower()}" for name in (*_TAKEN, "AVIF", "HEIF", "WEBP")}
+
+UNREADABLE = (
+    "This is not an image that can be read. JPEG, PNG, TIFF, GIF, BMP, HEIC, AVIF and WebP can be; "
+    "the content counts, not the name. Export it again as one of them."
+)
+DAMAGED = (
+    "The image is damaged or cut short. Export it again, or drop it again if only the upload was "
+    "interrupted."
+)
+
+# `inspect` compares the size with its own limits before a pixel is decoded, and says what to do;
+# Pillow's would only warn up to twice its limit.
+Image.MAX_IMAGE_PIXELS = None
+
+# Failures of the machine that reading a file can meet. All other OSErrors are Pillow's own, or
+# come from a position in the file that a hostile header made up.
+_MACHINE_FAILED = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EROFS}
 
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """An image's content type and its size in pixels, before any orientation is applied."""
+    """What an image's header says.
 
+    Attributes:
+        format: JPEG, PNG, TIFF, GIF, BMP, HEIF, AVIF or WEBP.
+        mime_type: of that format.
+        width: in stored pixels, before the orientation is applied.
+        height: likewise.
+        orientation: EXIF's, 1 to 8; 1 where there is none or no valid one. Always 1 for HEIF,
+            whose readers turn the pixels upright themselves.
+        frames: of an animation, or pages.
+    """
+
+    format: str
     mime_type: str
     width: int
     height: int
+    orientation: int
+    frames: int
+
+    @property
+    def taken_as_is(self) -> bool:
+        """Whether Pixian takes the file as it stands."""
+        return self.format in _TAKEN and self.width * self.height <= MAX_PIXELS
 
 
 def inspect(file: IO[bytes]) -> ImageInfo:
     """Read an image's header; the file is left at its beginning.
 
     Raises:
-        Rejected: it is empty, no image that Pixian takes, or too large.
+        Rejected: it is empty, no image that can be read, or has more pixels than can be decoded.
     """
-    info = _read_header(file)
-    if info.width * info.height > MAX_PIXELS:
-        raise Rejected(
-            f"The image has {info.width} x {info.height} pixels; at most {MAX_PIXELS:,} pixels "
-            "can be processed. Make it smaller and drop it again."
-        )
+    if not file.seek(0, os.SEEK_END):
+        raise Rejected("The file is empty: it has no bytes. Drop it again.")
+    with opened(file, otherwise=UNREADABLE) as image:
+        info = _described(image)
+    _require_decodable(info)
     return info
 
 
-def _read_header(file: IO[bytes]) -> ImageInfo:
+def require_whole(file: IO[bytes], info: ImageInfo) -> None:
+    """Make sure that no part is missing; the file is left at its beginning.
+
+    A JPEG is decoded at an eighth of its size, a PNG's checksums are compared, and of other
+    formats the first picture is decoded. Damage within a JPEG's data that leaves it decodable
+    isn't noticed.
+
+    Raises:
+        Rejected: the file is cut short or damaged.
+    """
+    with opened(file, otherwise=DAMAGED) as image:
+        if info.format == "PNG":
+            image.verify()
+            return
+        if info.format == "JPEG":
+            image.draft("L", (max(1, info.width // 8), max(1, info.height // 8)))
+        image.load()
+
+
+@contextmanager
+def opened(file: IO[bytes], *, otherwise: str) -> Iterator[ImageFile]:
+    """An image as Pillow sees it; within the block, do nothing but read it.
+
+    Raises:
+        Rejected: with the words in `otherwise`, if anything fails within the block.
+    """
     file.seek(0)
     try:
-        with Image.open(file, formats=tuple(_MIME_TYPES)) as image:
-            return ImageInfo(_MIME_TYPES[image.format or ""], image.width, image.height)
-    except Image.DecompressionBombError as error:
-        raise Rejected("The image has far more pixels than can be processed.") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise Rejected(
-            "This is not an image that can be read. BMP, GIF, JPEG, PNG and TIFF can be; "
-            "the content counts, not the name."
-        ) from error
+        # What Pillow warns about either doesn't matter here or fails later on.
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(file, formats=_formats(file)) as image,
+        ):
+            yield image
+    except PixianS3Error:
+        raise
+    except Exception as error:
+        # Pillow has no list of what a file can make it raise: besides OSError and SyntaxError,
+        # struct, zlib, index, key, type, overflow, memory and other errors were seen. As only it
+        # runs within the block, every one of them speaks of the file, unless the machine failed.
+        if isinstance(error, OSError) and error.errno in _MACHINE_FAILED:
+            raise
+        raise Rejected(otherwise) from error
     finally:
         file.seek(0)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none, or none that can be read."""
+    value: object = 1
+    # An EXIF block may be broken in as many ways as an image, and isn't worth rejecting it.
+    with suppress(Exception):
+        # Pillow's PNG reader would decode the whole image first.
+        value = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _described(image: ImageFile) -> ImageInfo:
+    # A JPEG of several pictures, as many cameras write, is a JPEG to whoever reads the first.
+    name = "JPEG" if image.format == "MPO" else str(image.format)
+    orientation = orientation_of(image)
+    width, height = image.size
+    if name == "TIFF" and orientation >= 5:
+        # Pillow says how large a TIFF will be when it stands upright.
+        width, height = height, width
+    frames = getattr(image, "n_frames", 1)
+    return ImageInfo(name, _MIME_TYPES[name], width, height, orientation, frames)
+
+
+def _require_decodable(info: ImageInfo) -> None:
+    limit = _MAX_DECODED_PIXELS_OF.get(info.format, MAX_DECODED_PIXELS)
+    if info.width * info.height > limit:
+        raise Rejected(
+            f"The image has {info.width} x {info.height} pixels; at most {limit:,} pixels can be "
+            "processed. Make it smaller and drop it again."
+        )
+
+
+def _formats(file: IO[bytes]) -> tuple[str, ...]:
+    """Pillow's names of the formats that a file may have."""
+    start = file.read(12)
+    if start[4:8] != b"ftyp":
+        return ("JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP")
+    # Loaded only where needed: its libraries take 27 MB.
+    import pillow_heif  # noqa: PLC0415
+
+    # An embedded preview must not stand in for the picture.
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    return ("AVIF", "HEIF")

@@ -5,6 +5,7 @@ the work fails, and kept for as long as a message can live when it succeeds.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.idempotency import (
     DynamoDBPersistenceLayer,
@@ -17,13 +18,20 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyPersistenceLayerError,
 )
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
 
 from pixian_s3.configuration import Settings
-from pixian_s3.errors import AlreadyDone, Claimed, Unavailable
+from pixian_s3.errors import AlreadyDone, Claimed, Rejected, Unavailable
 from pixian_s3.job import Job
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 KEPT_SECONDS = 14 * 24 * 3600
 """SQS keeps a message no longer than 14 days."""
+
+
+RESERVED_SECONDS = 15 * 60
 
 
 class _Work:
@@ -46,13 +54,44 @@ class _Work:
 class Ledger:
     """Claims in one DynamoDB table."""
 
-    def __init__(self, table: DynamoDBPersistenceLayer) -> None:
-        self._table = table
+    def __init__(self, dynamodb: "DynamoDBClient", table_name: str) -> None:
+        self._dynamodb = dynamodb
+        self._table_name = table_name
+        self._table = DynamoDBPersistenceLayer(table_name, boto3_client=dynamodb)
         self._config = IdempotencyConfig(expires_after_seconds=KEPT_SECONDS)
 
     def register(self, context: LambdaContext) -> None:
         """Tell the claims of this invocation when it ends."""
         self._config.register_lambda_context(context)
+
+    def reserve(self, result_key: str, job: Job, now: float) -> None:
+        """Keep other sources from the result's key for a quarter of an hour.
+
+        Two files whose results have the same key may come at the same moment, when neither finds a
+        result of the other.
+
+        Raises:
+            Rejected: another source has reserved it.
+            Unavailable: the table can't be reached.
+        """
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table_name,
+                Item={
+                    "id": {"S": f"result#{result_key}"},
+                    "source": {"S": job.key},
+                    "expiration": {"N": str(int(now) + RESERVED_SECONDS)},
+                },
+                ConditionExpression="attribute_not_exists(id) OR #source = :me OR #until < :now",
+                ExpressionAttributeNames={"#source": "source", "#until": "expiration"},
+                ExpressionAttributeValues={":me": {"S": job.key}, ":now": {"N": str(int(now))}},
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
+            raise Rejected(
+                f"Another file is being made into {result_key}. Give one of the two another name."
+            ) from error
+        except (ClientError, BotoCoreError) as error:
+            raise Unavailable(f"The claim table can't be used: {error}") from error
 
     def once(self, job: Job, settings: Settings, work: Callable[[], None]) -> None:
         """Do the work unless it has been done.

@@ -61,6 +61,20 @@ def result_metadata(job: Job, settings: Settings, headers: Mapping[str, str]) ->
     return {name: value for name, value in (said | source).items() if value}
 
 
+def with_own(ours: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Our metadata and what fits beside it of the source's own; ours wins where names meet."""
+    merged = dict(ours)
+    for name, value in own.items():
+        fits = _size(merged) + len(name) + len(value) <= MAX_METADATA_BYTES
+        if fits and value.isascii() and name not in merged:
+            merged[name] = value
+    return merged
+
+
+def _size(metadata: Mapping[str, str]) -> int:
+    return sum(len(name) + len(value) for name, value in metadata.items())
+
+
 def encoded_key(key: str) -> str:
     """A key as metadata can hold it: percent-encoded, or its hash where that is too long."""
     encoded = quote(key)

@@ -1,6 +1,7 @@
 """Where things are written: the keys in the output bucket."""
 
 import hashlib
+import re
 from pathlib import PurePosixPath
 
 from pixian_s3.errors import Rejected
@@ -11,18 +12,39 @@ MAX_KEY_BYTES = 1024
 REPORT_SUFFIX = ".error.json"
 
 
-def result_key(source_key: str, suffix: str) -> str:
-    """The source's path with the suffix of what came back: `shoes/a.jpg` -> `shoes/a.png`.
+def result_key(source_key: str, suffix: str, pattern: str = "{path}{stem}{suffix}") -> str:
+    """The key of a source's result.
+
+    Args:
+        source_key: such as `shoes/a.jpg`.
+        suffix: of what came back, such as `.png`.
+        pattern: as `pipeline.result_key` in the configuration.
 
     Raises:
         Rejected: the key would be longer than S3 allows.
     """
-    key = source_key.removesuffix(PurePosixPath(source_key).suffix) + suffix
-    if len(key.encode()) > MAX_KEY_BYTES:
-        raise Rejected(
-            f"The name is too long: with {suffix} it would have more than the {MAX_KEY_BYTES} "
-            "bytes that S3 allows. Give the file a shorter name."
-        )
+    path, _, name = source_key.rpartition("/")
+    source_suffix = PurePosixPath(name).suffix
+    parts = {
+        "{path}": path + "/" if path or "/" in source_key else "",
+        "{stem}": name.removesuffix(source_suffix),
+        "{source_suffix}": source_suffix,
+        "{suffix}": suffix,
+    }
+    # In one pass, so that a brace in a name is never taken for a part.
+    key = re.sub(r"\{\w+\}", lambda part: parts[part[0]], pattern)
+    _require_length(key)
+    return key
+
+
+def sidecar_key(result_key: str) -> str:
+    """The key of the JSON beside a result.
+
+    Raises:
+        Rejected: it would be longer than S3 allows.
+    """
+    key = result_key + ".json"
+    _require_length(key)
     return key
 
 
@@ -38,3 +60,11 @@ def report_key(source_key: str) -> str:
 def file_name(source_key: str) -> str:
     """The last part of the key."""
     return source_key.rsplit("/", 1)[-1]
+
+
+def _require_length(key: str) -> None:
+    if len(key.encode()) > MAX_KEY_BYTES:
+        raise Rejected(
+            f"The name is too long: {key[-40:]} would end a name of more than the {MAX_KEY_BYTES} "
+            "bytes that S3 allows. Give the file a shorter name."
+        )

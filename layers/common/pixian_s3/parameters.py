@@ -169,6 +169,58 @@ PIPELINE: tuple[Parameter, ...] = (
         default=True,
         description="Whether images with this prefix are processed at all.",
     ),
+    Parameter(
+        "input",
+        Choice(("upload", "url", "base64")),
+        "upload",
+        "How Pixian gets the image: sent in the call; fetched from a presigned URL of the source; "
+        "or as base64 text. What was converted has no URL and is uploaded, as is what exceeds the "
+        "1 MB that Pixian takes as base64.",
+    ),
+    Parameter(
+        "convert",
+        Boolean(),
+        default=True,
+        description="Whether images that Pixian would refuse are converted or shrunk. If not, they "
+        "are rejected.",
+    ),
+    Parameter(
+        "delta_png",
+        Choice(("rebuild", "keep")),
+        "rebuild",
+        "What is stored with output.format delta_png: an ordinary PNG rebuilt from it and the "
+        "source, or the delta PNG as it came.",
+    ),
+    Parameter(
+        "result_key",
+        Text(
+            r"(?=.*\{stem\})(?:[^{}]|\{path\}|\{stem\}|\{source_suffix\})*\{suffix\}",
+            "made of {path}, {stem}, {source_suffix} and plain text, with {stem} in it and "
+            "{suffix} at its end",
+        ),
+        "{path}{stem}{suffix}",
+        "The result's key. For shoes/a.jpg, {path} is shoes/, {stem} is a, {source_suffix} is .jpg "
+        "and {suffix} is that of the result.",
+    ),
+    Parameter(
+        "sidecar",
+        Boolean(),
+        default=False,
+        description="Whether <result>.json is written: sizes, boxes, credits, parameters, timings.",
+    ),
+    Parameter(
+        "copy_metadata",
+        Boolean(),
+        default=False,
+        description="Whether the source's own user metadata is put on the result, as far as S3's "
+        "2 KB hold it.",
+    ),
+    Parameter(
+        "copy_tags",
+        Boolean(),
+        default=False,
+        description="Whether the source's tags are put on the result.",
+    ),
 )
 
 

@@ -1,17 +1,19 @@
 """The Pixian API v2: one call, streamed both ways, and what its answers mean."""
 
+import base64
 import json
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import IO
+from dataclasses import dataclass, field, replace
+from typing import IO, Self
 from urllib.parse import urlsplit
 
 import requests
 from requests_toolbelt import MultipartEncoder
-from urllib3.exceptions import MaxRetryError, NewConnectionError
+from urllib3.exceptions import HTTPError
 
 from pixian_s3.credentials import Credentials
 from pixian_s3.errors import Blocked, PixianS3Error, Rejected, Throttled, Unauthorized, Unavailable
@@ -19,6 +21,11 @@ from pixian_s3.errors import Blocked, PixianS3Error, Rejected, Throttled, Unauth
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 180
 """Pixian asks for an idle timeout of at least 180 s."""
+
+MAX_BASE64_CHARACTERS = 1 << 20
+"""Pixian's limit for an image as text, 1 MB."""
+
+type Fields = dict[str, str | tuple[str, IO[bytes], str]]
 
 _PATH = "/api/v2/remove-background"
 _CHUNK_BYTES = 1 << 16
@@ -28,11 +35,47 @@ _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg"}
 
 @dataclass(frozen=True)
 class Upload:
-    """An image to send: an open file at its beginning, its name and its content type."""
+    """An image to send: an open file, its name and its content type."""
 
     file: IO[bytes]
     name: str
     mime_type: str
+
+    def fields(self) -> Fields:
+        """As a file part, streamed from the file's beginning."""
+        self.file.seek(0)
+        return {"image": (self.name, self.file, self.mime_type)}
+
+
+@dataclass(frozen=True)
+class Base64:
+    """An image to send as text; `fits` tells whether it may be."""
+
+    file: IO[bytes]
+
+    def fields(self) -> Fields:
+        """As a text field."""
+        self.file.seek(0)
+        return {"image.base64": base64.b64encode(self.file.read()).decode()}
+
+    @staticmethod
+    def fits(size: int) -> bool:
+        """Whether a file of so many bytes stays within the 1 MB that Pixian takes as text."""
+        return (size + 2) // 3 * 4 <= MAX_BASE64_CHARACTERS
+
+
+@dataclass(frozen=True)
+class Url:
+    """An image for the service to fetch; the address is signed, so it doesn't show when printed."""
+
+    url: str = field(repr=False)
+
+    def fields(self) -> Fields:
+        """As a text field."""
+        return {"image.url": self.url}
+
+
+type Image = Upload | Base64 | Url
 
 
 @dataclass(frozen=True)
@@ -58,6 +101,10 @@ class CutOut:
         """The file name's suffix that goes with its type."""
         return _SUFFIXES[self.mime_type]
 
+    def with_body(self, file: IO[bytes], size: int) -> Self:
+        """The same answer with another image of the same type."""
+        return replace(self, file=file, size=size)
+
 
 class Pixian:
     """The service at one endpoint.
@@ -80,7 +127,7 @@ class Pixian:
 
     @contextmanager
     def remove_background(
-        self, credentials: Credentials, upload: Upload, form: Mapping[str, str]
+        self, credentials: Credentials, image: Image, form: Mapping[str, str]
     ) -> Iterator[CutOut]:
         """Send an image and hold what comes back as long as the context lasts.
 
@@ -89,25 +136,23 @@ class Pixian:
         """
         started = self._monotonic()
         with tempfile.TemporaryFile() as file:
-            response, size = self._exchange(credentials, upload, form, file)
+            response, size = self._exchange(credentials, image, form, file)
             mime_type = response.headers["Content-Type"].partition(";")[0].strip()
             seconds = self._monotonic() - started
             yield CutOut(file, size, mime_type, response.headers, seconds)
 
     def _exchange(
-        self, credentials: Credentials, upload: Upload, form: Mapping[str, str], into: IO[bytes]
+        self, credentials: Credentials, image: Image, form: Mapping[str, str], into: IO[bytes]
     ) -> tuple[requests.Response, int]:
-        image = (upload.name, upload.file, upload.mime_type)
-        body = MultipartEncoder({**form, "image": image})
+        body = MultipartEncoder({**form, **image.fields()})
         try:
             with self._post(credentials, body) as response:
                 _check(response)
                 return response, _receive(response, into)
         except requests.RequestException as error:
             # `finished`: the encoder has given out its last byte, so the service may have it all.
-            sent = body.finished and not _never_connected(error)
             raise Unavailable(
-                f"No whole answer from Pixian: {error}", maybe_charged=sent
+                f"No whole answer from Pixian: {error}", maybe_charged=body.finished
             ) from error
 
     def _post(self, credentials: Credentials, body: MultipartEncoder) -> requests.Response:
@@ -146,6 +191,8 @@ def _receive(response: requests.Response, into: IO[bytes]) -> int:
     for chunk in response.iter_content(_CHUNK_BYTES):
         into.write(chunk)
     size = into.tell()
+    if size == 0:
+        raise Unavailable("Pixian answered 200 with nothing in it.", maybe_charged=True, status=200)
     into.seek(0)
     return size
 
@@ -153,7 +200,7 @@ def _receive(response: requests.Response, into: IO[bytes]) -> int:
 def _refusal(response: requests.Response) -> PixianS3Error:
     status = response.status_code
     message, code = _error_json(response)
-    said = f"Pixian answered {status}: {message}"
+    said = f"Pixian answered {status}: {_without_queries(message)}"
     match status:
         case 401:
             return Unauthorized(said, status=status)
@@ -164,12 +211,16 @@ def _refusal(response: requests.Response) -> PixianS3Error:
         case _ if 400 <= status < 500:
             return Rejected(said, status=status, code=code)
         case _:
-            return Unavailable(said, status=status)
+            return Unavailable(said, retry_after=_retry_after(response), status=status)
 
 
 def _error_json(response: requests.Response) -> tuple[str, int | None]:
     """Pixian's own message and code; an answer that isn't its JSON is quoted in part."""
-    text = response.raw.read(_MAX_ERROR_BYTES, decode_content=True).decode(errors="replace")
+    try:
+        text = response.raw.read(_MAX_ERROR_BYTES, decode_content=True).decode(errors="replace")
+    except HTTPError:
+        # An error answer that is cut short is still that error.
+        return response.reason, None
     try:
         error = json.loads(text)["error"]
         code = error.get("code")
@@ -178,14 +229,12 @@ def _error_json(response: requests.Response) -> tuple[str, int | None]:
         return text[:200].strip() or response.reason, None
 
 
+def _without_queries(message: str) -> str:
+    """A message that quotes a presigned URL would carry its signature into logs and reports."""
+    return re.sub(r"(https?://[^\s?]+)\?\S*", r"\1?…", message)
+
+
 def _retry_after(response: requests.Response) -> int:
     """Seconds; an HTTP date, which the header may hold too, counts as none."""
     value = response.headers.get("Retry-After", "")
-    return int(value) if value.isdecimal() else 0
-
-
-def _never_connected(error: requests.RequestException) -> bool:
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError):
-        return True
-    cause = error.args[0] if error.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+    return int(value) if re.fullmatch("[0-9]{1,9}", value) else 0

@@ -4,7 +4,9 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _CHUNK_BYTES = 1 << 20
+_URL_SECONDS = 900  # made for one call, which takes less than the function's 300 s
 _ABSENT = {"404", "NoSuchKey", "NoSuchVersion"}
 _FORBIDDEN = {"403", "AccessDenied"}
 _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
@@ -29,6 +32,25 @@ class Overtaken(Skipped):
     """Another writer was at the object since it was looked at."""
 
 
+@dataclass(frozen=True)
+class Result:
+    """An object of the output bucket to be."""
+
+    key: str
+    body: IO[bytes]
+    content_type: str
+    metadata: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Source:
+    """An object of the input bucket: a file at its beginning, and its own user metadata."""
+
+    file: IO[bytes]
+    metadata: Mapping[str, str]
+
+
 class Storage:
     """Access to S3; every trouble with it is an error of `errors`."""
 
@@ -37,8 +59,8 @@ class Storage:
         self._output_bucket = output_bucket
 
     @contextmanager
-    def open_source(self, job: Job) -> Iterator[IO[bytes]]:
-        """The job's version of its object, in a temporary file at its beginning.
+    def open_source(self, job: Job) -> Iterator[Source]:
+        """The job's version of its object, in a temporary file.
 
         A file, not a stream: its header is read before a credit is spent, and a call that has to be
         repeated sends it again.
@@ -48,14 +70,26 @@ class Storage:
             Overtaken: it was replaced, in a bucket without versions.
             Blocked: it may not be read.
         """
-        version = {"VersionId": job.version_id} if job.version_id else {"IfMatch": job.etag}
+        condition = {} if job.version_id else {"IfMatch": job.etag}
         with tempfile.TemporaryFile() as file:
             with _s3_errors("The source"):
-                source = self._s3.get_object(Bucket=job.bucket, Key=job.key, **version)  # type: ignore[arg-type]
-                for chunk in source["Body"].iter_chunks(_CHUNK_BYTES):
+                found = self._s3.get_object(**_version(job), **condition)  # type: ignore[arg-type]
+                for chunk in found["Body"].iter_chunks(_CHUNK_BYTES):
                     file.write(chunk)
             file.seek(0)
-            yield file
+            yield Source(file, found["Metadata"])
+
+    def presign(self, job: Job) -> str:
+        """An address from which the job's version of its object can be read for a while."""
+        return self._s3.generate_presigned_url(
+            "get_object", Params=_version(job), ExpiresIn=_URL_SECONDS
+        )
+
+    def tags(self, job: Job) -> dict[str, str]:
+        """The tags of the job's version of its object."""
+        with _s3_errors("The source's tags"):
+            found = self._s3.get_object_tagging(**_version(job))  # type: ignore[arg-type]
+        return {tag["Key"]: tag["Value"] for tag in found["TagSet"]}
 
     def look(self, key: str) -> StoredObject | None:
         """The object at a key of the output bucket, without its body."""
@@ -66,38 +100,33 @@ class Storage:
             return None
         return StoredObject(head["ETag"], head["Metadata"])
 
-    def put_result(
-        self,
-        key: str,
-        body: IO[bytes],
-        content_type: str,
-        metadata: Mapping[str, str],
-        replaces: StoredObject | None,
-    ) -> None:
+    def put_result(self, result: Result, replaces: StoredObject | None) -> None:
         """Write a result, if what stands at its key is still what was seen there.
 
         Raises:
             Overtaken: it isn't.
         """
         condition = {"IfMatch": replaces.etag} if replaces else {"IfNoneMatch": "*"}
-        body.seek(0)
+        result.body.seek(0)
         with _s3_errors("The result"):
             self._s3.put_object(
                 Bucket=self._output_bucket,
-                Key=key,
-                Body=body,
-                ContentType=content_type,
-                Metadata=metadata,
+                Key=result.key,
+                Body=result.body,
+                ContentType=result.content_type,
+                Metadata=result.metadata,
+                **({"Tagging": urlencode(result.tags)} if result.tags else {}),  # type: ignore[arg-type]
                 **condition,  # type: ignore[arg-type]
             )
 
-    def put_report(self, key: str, report: Mapping[str, Any]) -> None:
-        """Write an error report as JSON for people to read."""
-        with _s3_errors("The error report"):
+    def put_json(self, key: str, document: Mapping[str, Any]) -> None:
+        """Write an error report or a sidecar, for people and programs to read."""
+        with _s3_errors(key):
             self._s3.put_object(
                 Bucket=self._output_bucket,
                 Key=key,
-                Body=json.dumps(report, indent=2, ensure_ascii=False).encode(),
+                # Decimals become numbers as they were written: 0.2209 stays 0.2209.
+                Body=json.dumps(document, indent=2, ensure_ascii=False, default=float).encode(),
                 ContentType="application/json; charset=utf-8",
             )
 
@@ -106,6 +135,11 @@ class Storage:
         if self.look(key):
             with _s3_errors("The error report"):
                 self._s3.delete_object(Bucket=self._output_bucket, Key=key)
+
+
+def _version(job: Job) -> dict[str, str]:
+    version = {"VersionId": job.version_id} if job.version_id else {}
+    return {"Bucket": job.bucket, "Key": job.key, **version}
 
 
 @contextmanager

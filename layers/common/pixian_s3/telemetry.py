@@ -63,10 +63,14 @@ def _measures(story: Story, seconds: float) -> dict[str, tuple[MetricUnit, float
         measures["Throttled"] = (MetricUnit.Count, 1)
     if story.maybe_charged:
         measures["MaybeCharged"] = (MetricUnit.Count, 1)
-    if story.outcome is Outcome.PROCESSED:
+    # Wherever there was an answer, even if it came to nothing: this is what was spent.
+    if story.headers:
         measures |= {
             "CreditsCharged": (MetricUnit.Count, _credits(story, "Charged")),
             "CreditsCalculated": (MetricUnit.Count, _credits(story, "Calculated")),
+        }
+    if story.outcome is Outcome.PROCESSED:
+        measures |= {
             "PixianLatency": (MetricUnit.Milliseconds, 1000 * (story.pixian_seconds or 0)),
             "EndToEndLatency": (MetricUnit.Milliseconds, 1000 * seconds),
             "InputBytes": (MetricUnit.Bytes, story.input_bytes or 0),
@@ -77,9 +81,10 @@ def _measures(story: Story, seconds: float) -> dict[str, tuple[MetricUnit, float
 
 def _credits(story: Story, which: str) -> float:
     try:
-        return float(Decimal(story.headers.get(f"X-Credits-{which}", "0")))
+        credits = Decimal(story.headers.get(f"X-Credits-{which}", "0"))  # noqa: A001 - their name
     except InvalidOperation:
         return 0
+    return float(credits) if credits.is_finite() else 0
 
 
 def _facts(story: Story, seconds: float) -> dict[str, object]:

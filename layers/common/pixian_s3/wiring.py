@@ -10,7 +10,6 @@ from typing import Self
 import boto3
 import requests
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 from aws_lambda_powertools.utilities.parameters import AppConfigProvider, SecretsProvider
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
@@ -19,8 +18,8 @@ from pixian_s3.appconfig import LiveConfiguration
 from pixian_s3.credentials import CredentialsSecret
 from pixian_s3.ledger import Ledger
 from pixian_s3.pixian import Pixian
-from pixian_s3.process import Services
 from pixian_s3.retry_queue import RetryQueue
+from pixian_s3.services import Services
 from pixian_s3.storage import Storage
 from pixian_s3.telemetry import Telemetry
 
@@ -75,11 +74,7 @@ def build(environment: Environment) -> Services:
             SecretsProvider(boto3_client=boto3.client("secretsmanager", config=_AWS)),
             environment.credentials_secret_arn,
         ),
-        ledger=Ledger(
-            DynamoDBPersistenceLayer(
-                environment.claim_table, boto3_client=boto3.client("dynamodb", config=_AWS)
-            )
-        ),
+        ledger=Ledger(boto3.client("dynamodb", config=_AWS), environment.claim_table),
         pixian=Pixian(environment.pixian_endpoint, requests.Session()),
         retry_queue=RetryQueue(
             boto3.client("sqs", config=_AWS),

@@ -1,0 +1,26 @@
+"""All that processing needs from outside."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pixian_s3.appconfig import LiveConfiguration
+from pixian_s3.credentials import CredentialsSecret
+from pixian_s3.ledger import Ledger
+from pixian_s3.pixian import Pixian
+from pixian_s3.retry_queue import RetryQueue
+from pixian_s3.storage import Storage
+from pixian_s3.telemetry import Telemetry
+
+
+@dataclass(frozen=True)
+class Services:
+    """The adapters, made in `wiring`; `now` is in seconds since the epoch."""
+
+    configuration: LiveConfiguration
+    credentials: CredentialsSecret
+    ledger: Ledger
+    pixian: Pixian
+    retry_queue: RetryQueue
+    storage: Storage
+    telemetry: Telemetry
+    now: Callable[[], float]
