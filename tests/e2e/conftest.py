@@ -20,9 +20,35 @@ from local.world import world
 
 PHOTOGRAPHS = Path(__file__).parents[2] / ".tools/photographs/skimage/data"
 PATIENCE_SECONDS = 120
-CONFIGURATION = {
+CONFIGURATION: dict[str, Any] = {
     "defaults": {"test": True},
-    "prefixes": {"paid/": {"test": False}, "drafts/": {"pipeline": {"enabled": False}}},
+    "prefixes": {
+        "paid/": {"test": False},
+        # One for each parameter, for test_parameters.py.
+        "p/": {"test": False},
+        "p/test/": {"test": True},
+        "p/max_pixels/": {"max_pixels": 1000},
+        "p/background/": {"background.color": "#00FF00"},
+        "p/crop/": {"result.crop_to_foreground": True},
+        "p/margin/": {"result.margin": "10px 20px"},
+        "p/target/": {"result.target_size": "300 100"},
+        "p/bottom/": {
+            "result.crop_to_foreground": True,
+            "result.target_size": "100 400",
+            "result.vertical_alignment": "bottom",
+        },
+        "p/jpeg/": {"output.format": "jpeg", "output.jpeg_quality": 95},
+        "p/quality/": {"output.format": "jpeg", "output.jpeg_quality": 5},
+        "p/rebuild/": {"output.format": "delta_png"},
+        "p/keep/": {"output.format": "delta_png", "pipeline": {"delta_png": "keep"}},
+        "p/url/": {"pipeline": {"input": "url"}},
+        "p/base64/": {"pipeline": {"input": "base64"}},
+        "p/as-is/": {"pipeline": {"convert": False}},
+        "p/named/": {"pipeline": {"result_key": "{path}done/{stem}-cut{suffix}"}},
+        "p/sidecar/": {"pipeline": {"sidecar": True}},
+        "p/own/": {"pipeline": {"copy_metadata": True, "copy_tags": True}},
+        "p/disabled/": {"pipeline": {"enabled": False}},
+    },
 }
 
 
@@ -32,9 +58,9 @@ class World:
 
     stack: LocalStack
 
-    def drop(self, key: str, body: bytes) -> Dropped:
+    def drop(self, key: str, body: bytes, **more: Any) -> Dropped:
         put = self.stack.client("s3").put_object(
-            Bucket=self.stack.outputs["InputBucket"], Key=key, Body=body
+            Bucket=self.stack.outputs["InputBucket"], Key=key, Body=body, **more
         )
         return Dropped(key, put["ETag"].strip('"'))
 

@@ -1,0 +1,118 @@
+"""Connections that break, and whether a credit may be gone."""
+
+import io
+from typing import Any, override
+
+import pytest
+import requests
+from requests.adapters import BaseAdapter
+
+from pixian_s3.errors import Throttled, Unavailable
+from pixian_s3.pixian import Pixian, Upload
+from tests.builders import nobody, picture
+from tests.contract.conftest import Service
+
+BIG = 8 << 20
+
+
+def call(service: Service, client: Pixian, size: int = 0) -> Unavailable:
+    """Send a file for the error that it ends in."""
+    body = picture() + bytes(size)
+    upload = Upload(io.BytesIO(body), "a.png", "image/png")
+    with (
+        pytest.raises(Unavailable) as error,
+        client.remove_background(service.credentials, upload, {"test": "true"}),
+    ):
+        pass
+    return error.value
+
+
+@pytest.mark.parametrize("fault", [{"cut": "after_request"}, {"cut": "mid_body"}])
+def test_a_connection_cut_after_the_request_may_have_cost(
+    service: Service, fault: dict[str, str]
+) -> None:
+    service.fault(**fault)
+    assert call(service, service.client).maybe_charged is True
+
+
+def test_a_connection_cut_while_sending_cost_nothing(service: Service) -> None:
+    # More than the kernel's buffers take, or all would be sent before the cut is noticed.
+    service.fault(cut="before_body")
+    assert call(service, service.client, BIG).maybe_charged is False
+
+
+def test_a_body_cut_short_is_no_result(service: Service) -> None:
+    service.fault(truncate=True)
+    assert call(service, service.client).maybe_charged is True
+
+
+def test_the_next_call_after_a_cut_succeeds(service: Service) -> None:
+    service.fault(cut="after_request")
+    call(service, service.client)
+    with service.cut_out() as cut_out:
+        assert cut_out.size > 0
+
+
+def test_nothing_is_sent_again_behind_our_back(service: Service) -> None:
+    service.fault(cut="after_request")
+    call(service, service.client)
+    assert len(service.calls()) == 1
+
+
+@pytest.mark.parametrize("fault", [{"truncate": True}, {"cut": "mid_body"}])
+def test_an_error_cut_short_still_says_what_to_do(
+    service: Service, fault: dict[str, object]
+) -> None:
+    service.fault(status=429, headers={"Retry-After": "7"}, **fault)
+    with pytest.raises(Throttled) as error:
+        service.fails()
+    assert error.value.retry_after == 7
+
+
+@pytest.mark.parametrize("size", [0, BIG])
+def test_where_nothing_listens_nothing_is_charged(service: Service, size: int) -> None:
+    with nobody() as endpoint:
+        client = Pixian(endpoint, service.session)
+        assert call(service, client, size).maybe_charged is False
+
+
+class Failing(BaseAdapter):
+    """A network that takes a request, whole or not at all, and then fails."""
+
+    def __init__(self, error: Exception, *, takes_it: bool) -> None:
+        super().__init__()
+        self._error = error
+        self._takes_it = takes_it
+
+    @override
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        while self._takes_it and request.body.read(1 << 16):  # type: ignore[union-attr]
+            pass
+        raise self._error
+
+    @override
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "takes_it", "maybe_charged"),
+    [
+        (requests.ReadTimeout("slow"), True, True),
+        (requests.ConnectTimeout("slow"), False, False),
+        (requests.exceptions.SSLError("wrong certificate"), False, False),
+        pytest.param(
+            requests.exceptions.SSLError("bad record"),
+            True,
+            True,
+        ),
+    ],
+)
+def test_only_what_was_sent_whole_may_have_cost(
+    service: Service,
+    error: Exception,
+    takes_it: bool,  # noqa: FBT001
+    maybe_charged: bool,  # noqa: FBT001
+) -> None:
+    service.session.mount("http://", Failing(error, takes_it=takes_it))
+    assert call(service, service.client).maybe_charged is maybe_charged

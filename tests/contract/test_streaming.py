@@ -1,0 +1,60 @@
+"""An image is never held whole in memory."""
+
+import tempfile
+import threading
+import tracemalloc
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import requests
+
+from pixian_s3.credentials import Credentials
+from pixian_s3.pixian import Pixian, Upload
+
+MB = 1 << 20
+SIZE = 40 * MB
+CHUNK = bytes(1 << 16)
+
+
+class Bulky(BaseHTTPRequestHandler):
+    """Takes a body of any size in small pieces and gives as much back."""
+
+    def do_POST(self) -> None:
+        left = int(self.headers["Content-Length"])
+        while left:
+            left -= len(self.rfile.read(min(left, len(CHUNK))))
+        self.send_response(200)
+        self.send_header("Content-Type", "image/png")
+        self.send_header("Content-Length", str(SIZE))
+        self.end_headers()
+        for _ in range(SIZE // len(CHUNK)):
+            self.wfile.write(CHUNK)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Bulky) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_forty_megabytes_both_ways_take_little_memory(endpoint: str) -> None:
+    with tempfile.TemporaryFile() as file, requests.Session() as session:
+        file.truncate(SIZE)
+        upload = Upload(file, "big.png", "image/png")
+        tracemalloc.start()
+        try:
+            client = Pixian(endpoint, session)
+            with client.remove_background(Credentials("me", "secret"), upload, {}) as cut_out:
+                assert cut_out.size == SIZE
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 4 * MB

@@ -1,0 +1,61 @@
+"""Valid configuration documents of any kind, for property tests."""
+
+import re
+from typing import Any
+
+from hypothesis import strategies as st
+
+from pixian_s3.parameters import PIPELINE, PIXIAN, Boolean, Choice, Integer, Kind, Text
+
+_NULLED_FOR_DELTA_PNG = {
+    "background.color": None,
+    "result.crop_to_foreground": None,
+    "result.margin": None,
+    "result.target_size": None,
+    "result.vertical_alignment": None,
+}
+
+
+def _values(kind: Kind) -> st.SearchStrategy[Any]:
+    match kind:
+        case Boolean():
+            return st.booleans()
+        case Integer(minimum, maximum):
+            return st.integers(minimum, maximum)
+        case Choice(words):
+            return st.sampled_from([word for word in words if word != "delta_png"])
+        case Text(pattern):
+            return st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True)
+    raise NotImplementedError(kind)
+
+
+_OPTIONAL = {row.name: st.none() | _values(row.kind) for row in PIXIAN}
+_PIPELINE = st.fixed_dictionaries(
+    {},
+    optional={
+        # It has an effect only with a delta PNG.
+        row.name: st.none() | _values(row.kind)
+        for row in PIPELINE
+        if row.name != "delta_png"
+    },
+)
+_DEFAULTS = st.fixed_dictionaries({}, optional=_OPTIONAL | {"pipeline": _PIPELINE})
+
+
+def _effective(layer: dict[str, Any]) -> dict[str, Any]:
+    """The layer with what its modifiers need to have an effect."""
+    needed = {}
+    if layer.get("result.vertical_alignment"):
+        needed["result.target_size"] = "100 100"
+    if layer.get("output.jpeg_quality"):
+        needed["output.format"] = "jpeg"
+    return layer | needed
+
+
+_PREFIX = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+_PREFIXES = st.dictionaries(_PREFIX, _DEFAULTS.map(_effective), max_size=4)
+_DELTA = {"\u0394": _NULLED_FOR_DELTA_PNG | {"output.format": "delta_png"}}
+
+DOCUMENTS = st.fixed_dictionaries(
+    {}, optional={"defaults": _DEFAULTS, "prefixes": _PREFIXES | st.just(_DELTA)}
+)

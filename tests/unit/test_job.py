@@ -1,0 +1,129 @@
+"""Jobs as they arrive, travel and change."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixian_s3.job import Job, is_newer, jobs_from_message, jobs_from_s3_event
+from tests.builders import NOON, make_job
+
+EVENTS = Path(__file__).parents[2] / "events"
+KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
+JOBS = st.builds(
+    Job,
+    bucket=st.text("abc.-", min_size=3),
+    key=KEYS,
+    etag=st.text("0123456789abcdef-"),
+    version_id=st.none() | st.text("abcXYZ_."),
+    sequencer=st.text("0123456789ABCDEF"),
+    event_time=st.floats(0, 1e11),
+    failures=st.integers(0, 1000),
+    maybe_charged=st.integers(0, 10),
+    blocked_since=st.none() | st.floats(1, 1e11),
+)
+
+
+def event(name: str) -> dict[str, Any]:
+    document = json.loads((EVENTS / f"{name}.json").read_text())
+    assert isinstance(document, dict)
+    return document
+
+
+def test_a_key_is_decoded_like_a_form() -> None:
+    (job,) = jobs_from_s3_event(event("s3-put-encoded-key"))
+    assert job.key == "products/Müller & Söhne/été 100%+1 (2).jpg"
+
+
+def test_a_record_says_which_version_was_dropped() -> None:
+    (job,) = jobs_from_s3_event(event("s3-put-encoded-key"))
+    record = event("s3-put-encoded-key")["Records"][0]["s3"]
+    assert (job.bucket, job.etag) == (record["bucket"]["name"], record["object"]["eTag"])
+    assert job.version_id == record["object"]["versionId"]
+    assert job.sequencer == record["object"]["sequencer"]
+
+
+def test_the_event_time_is_in_utc() -> None:
+    record = event("s3-put-encoded-key")["Records"][0] | {"eventTime": "1970-01-02T00:00:01.500Z"}
+    (job,) = jobs_from_s3_event({"Records": [record]})
+    assert job.event_time == 86401.5
+
+
+def test_each_record_is_a_job() -> None:
+    keys = [job.key for job in jobs_from_s3_event(event("s3-multi-record"))]
+    assert keys == ["shoes/left.jpg", "shoes/right.png", "shoes/"]
+
+
+def test_a_bucket_without_versions_gives_none() -> None:
+    record = event("s3-put-encoded-key")["Records"][0]
+    del record["s3"]["object"]["versionId"]
+    (job,) = jobs_from_s3_event({"Records": [record]})
+    assert job.version_id is None
+
+
+def test_the_test_event_of_s3_is_no_job() -> None:
+    assert jobs_from_s3_event({"Service": "Amazon S3", "Event": "s3:TestEvent"}) == []
+
+
+@given(JOBS)
+def test_a_message_says_all_about_a_job(job: Job) -> None:
+    assert jobs_from_message(job.to_message()) == [job]
+
+
+@given(KEYS.map(lambda key: make_job(key * 3)))
+def test_a_message_fits_into_sqs(job: Job) -> None:
+    assert len(job.to_message().encode()) < 256 * 1024
+
+
+def test_the_sample_message_is_a_job_of_ours() -> None:
+    (record,) = event("sqs-retry")["Records"]
+    (job,) = jobs_from_message(record["body"])
+    assert job.failures == 3
+
+
+def test_an_event_that_lambda_handed_on_gives_its_jobs() -> None:
+    (record,) = event("sqs-on-failure")["Records"]
+    handed_on = json.loads(record["body"])["requestPayload"]
+    assert jobs_from_message(record["body"]) == jobs_from_s3_event(handed_on)
+
+
+@pytest.mark.parametrize("body", ["no JSON", "[]", "{}", '{"key": "a.jpg"}'])
+def test_a_message_of_somebody_else_is_refused(body: str) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        jobs_from_message(body)
+
+
+def test_a_failure_ends_being_blocked() -> None:
+    job = make_job(failures=1, blocked_since=NOON).failed(maybe_charged=False)
+    assert job == make_job(failures=2)
+
+
+def test_being_blocked_counts_from_the_first_time() -> None:
+    assert make_job().blocked(NOON).blocked(NOON + 300).blocked_since == NOON
+
+
+def test_afresh_forgets_all_tries() -> None:
+    assert make_job(failures=9, maybe_charged=2, blocked_since=NOON).afresh() == make_job()
+
+
+def test_a_failure_keeps_all_that_names_the_image() -> None:
+    before, after = make_job(), make_job().failed(maybe_charged=True)
+    counters = {"failures": 0, "maybe_charged": 0}
+    assert asdict(after) | counters == asdict(before)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("0A", "09"), ("100", "FF"), ("00FF", "FE"), ("b0", "A1"), ("1", "")]
+)
+def test_sequencers_are_compared_as_numbers_of_any_length(one: str, other: str) -> None:
+    assert is_newer(one, than=other)
+    assert not is_newer(other, than=one)
+
+
+@pytest.mark.parametrize("padded", ["55AED6", "0055AED6", "55aed6"])
+def test_no_event_is_newer_than_itself(padded: str) -> None:
+    assert not is_newer(padded, than="55AED6")

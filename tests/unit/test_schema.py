@@ -1,0 +1,50 @@
+"""The schema that AppConfig checks documents by."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from jsonschema import Draft4Validator
+
+from pixian_s3.configuration import parse
+from pixian_s3.errors import InvalidConfiguration
+from pixian_s3.schema import MAX_SCHEMA_CHARACTERS, document_schema
+from tests.unit.documents import DOCUMENTS
+
+VALIDATOR = Draft4Validator(document_schema())
+
+
+def test_it_is_a_schema_that_appconfig_takes() -> None:
+    Draft4Validator.check_schema(document_schema())
+    assert len(json.dumps(document_schema())) <= MAX_SCHEMA_CHARACTERS
+
+
+@given(DOCUMENTS)
+def test_valid_documents_are_valid_by_it(document: dict[str, Any]) -> None:
+    VALIDATOR.validate(document)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        {"default": {}},
+        {"defaults": {"tst": True}},
+        {"defaults": {"test": "true"}},
+        {"defaults": {"max_pixels": 99}},
+        {"defaults": {"max_pixels": True}},
+        {"defaults": {"background.color": "FFFFFF"}},
+        {"defaults": {"result.margin": "5"}},
+        {"defaults": {"pipeline.enabled": True}},
+        {"defaults": {"pipeline": {"result_key": "{path}{stem}"}}},
+        {"defaults": {"pipeline": {"result_key": "{path}{suffix}"}}},
+        {"defaults": {"pipeline": {"result_key": "{nothing}{stem}{suffix}"}}},
+        {"prefixes": {"": {}}},
+        {"prefixes": {"a/": {"output.format": "gif"}}},
+    ],
+)
+def test_what_the_program_refuses_it_refuses_too(document: Any) -> None:
+    assert not VALIDATOR.is_valid(document)
+    with pytest.raises(InvalidConfiguration):
+        parse(json.dumps(document))
