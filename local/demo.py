@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from tqdm import tqdm
 
+from admin.config import in_force
 from admin.errors import UserError
 from admin.stack import Stack, running_here
 from local.endings import Dropped, Ending, wait_for
 from local.ministack import ROOT
-from local.page import Exhibit, page
+from local.page import Exhibit, Shown, page
 from local.world import (
     DIRECTORY,
     STACK_FILE,
@@ -25,44 +27,60 @@ from local.world import (
     pixian_from_environment,
     world,
 )
+from pixian_s3.configuration import Configuration
 
 _PHOTOGRAPHS = ROOT / ".tools/photographs/skimage/data"
 _DEFAULT_IMAGES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+_CONFIGURATION = ROOT / "local/demo.json"
 _PATIENCE_SECONDS = 240
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the environment asks for: files to drop, the prefix to drop them under, where to put
-    what comes back."""
+    """What the environment asks for.
+
+    Attributes:
+        images: files to drop.
+        prefix: to drop them under; None for every prefix that is configured.
+        out: where to put what comes back.
+    """
 
     images: tuple[Path, ...]
-    prefix: str
+    prefix: str | None
     out: Path
 
     @classmethod
-    def read(cls) -> "Plan":
-        """From IMAGES, PREFIX and OUT."""
+    def read(cls) -> Self:
+        """From IMAGES, PREFIX and OUT; a person's own images go under one prefix only."""
         named = tuple(Path(name) for name in shlex.split(os.environ.get("IMAGES", "")))
-        images = named or tuple(_PHOTOGRAPHS / name for name in _DEFAULT_IMAGES)
-        for image in images:
+        for image in named:
             if not image.is_file():
                 raise UserError(f"IMAGES: there is no file {image}.")
-        return cls(images, os.environ.get("PREFIX", ""), Path(os.environ.get("OUT") or "demo-out"))
+        prefix = os.environ.get("PREFIX") or ("" if named else None)
+        images = named or tuple(_PHOTOGRAPHS / name for name in _DEFAULT_IMAGES)
+        return cls(images, prefix, Path(os.environ.get("OUT") or "demo-out"))
+
+    def prefixes(self, configuration: Configuration) -> list[str]:
+        """The prefixes to drop each image under."""
+        if self.prefix is not None:
+            return [self.prefix]
+        known = ["", *configuration.prefixes]
+        return [p for p in known if configuration.settings_for(p).flag("pipeline.enabled")]
 
 
 def main() -> int:
-    """Run the demo; the number of images that didn't make it, at most 1."""
+    """Run the demo; 0 if every image came back, else 1."""
     exit_on_signal()
     plan = Plan.read()
     with _stack() as stack:
-        exhibits = list(_send(plan, stack))
+        exhibits = _show(plan, stack)
     index = plan.out / "index.html"
     index.write_text(page(exhibits))
-    failed = [exhibit for exhibit in exhibits if not exhibit.after]
-    for exhibit in failed:
-        print(f"{exhibit.key}: {exhibit.problem}", file=sys.stderr)
-    print(f"{len(exhibits) - len(failed)} of {len(exhibits)} images came back: {index}")
+    shown = [one for exhibit in exhibits for one in exhibit.shown]
+    failed = [one for one in shown if not one.after]
+    for one in failed:
+        print(f"{one.key}: {one.problem}", file=sys.stderr)
+    print(f"{len(shown) - len(failed)} of {len(shown)} images came back: {index}")
     return min(len(failed), 1)
 
 
@@ -77,19 +95,30 @@ def _stack() -> Iterator[Stack]:
     with world(
         DIRECTORY / "demo",
         pixian=pixian_from_environment(),
-        configuration=configuration_from_environment(),
-    ) as stack:
-        yield stack
+        configuration=configuration_from_environment() or _CONFIGURATION.read_bytes(),
+    ) as started:
+        yield started
 
 
-def _send(plan: Plan, stack: Stack) -> Iterator[Exhibit]:
-    sources = {_drop(image, plan.prefix, stack): image for image in plan.images}
-    waiting = wait_for(list(sources), stack, _PATIENCE_SECONDS)
-    # tqdm starts a thread to watch over slow bars, which outlives the program's end.
+def _show(plan: Plan, stack: Stack) -> list[Exhibit]:
+    configuration = in_force(stack)
+    prefixes = plan.prefixes(configuration)
+    dropped = {(i, p): _drop(i, p, stack) for i in plan.images for p in prefixes}
+    waiting = wait_for(list(dropped.values()), stack, _PATIENCE_SECONDS)
+    # tqdm's thread that watches over slow bars would outlive the program's end.
     tqdm.monitor_interval = 0
-    endings = dict(tqdm(waiting, total=len(sources), unit="image"))
-    for dropped, image in sources.items():
-        yield _collect(dropped, image, endings.get(dropped), plan, stack)
+    endings = dict(tqdm(waiting, total=len(dropped), unit="image"))
+    return [
+        Exhibit(
+            image.name,
+            _copy(image, plan.out),
+            [
+                _collect(dropped[image, p], endings.get(dropped[image, p]), plan.out, stack)
+                for p in prefixes
+            ],
+        )
+        for image in plan.images
+    ]
 
 
 def _drop(image: Path, prefix: str, stack: Stack) -> Dropped:
@@ -99,24 +128,23 @@ def _drop(image: Path, prefix: str, stack: Stack) -> Dropped:
     return Dropped(key, put["ETag"].strip('"'))
 
 
-def _collect(
-    dropped: Dropped, image: Path, ending: Ending | None, plan: Plan, stack: Stack
-) -> Exhibit:
-    """Bring one image's before and after to the output folder."""
-    before = _file(plan.out / "before", dropped.key)
-    shutil.copyfile(image, before)
-    shown = before.relative_to(plan.out).as_posix()
+def _copy(image: Path, out: Path) -> str:
+    copy = _file(out / "before", image.name)
+    shutil.copyfile(image, copy)
+    return copy.relative_to(out).as_posix()
+
+
+def _collect(dropped: Dropped, ending: Ending | None, out: Path, stack: Stack) -> Shown:
+    """Bring one result to the output folder, its metadata beside it."""
     if ending is None:
-        return Exhibit(dropped.key, shown, None, {}, f"nothing came in {_PATIENCE_SECONDS} s")
+        return Shown(dropped.key, None, {}, f"nothing came in {_PATIENCE_SECONDS} s")
     if ending.report:
-        return Exhibit(dropped.key, shown, None, {}, ending.report["error"])
-    after = _file(plan.out / "after", ending.key)
+        return Shown(dropped.key, None, {}, ending.report["error"])
+    after = _file(out / "after", ending.key)
     stack.client("s3").download_file(stack.outputs["OutputBucket"], ending.key, str(after))
     metadata = after.with_name(after.name + ".metadata.json")
     metadata.write_text(json.dumps(ending.metadata, indent=2) + "\n")
-    return Exhibit(
-        dropped.key, shown, after.relative_to(plan.out).as_posix(), ending.metadata, None
-    )
+    return Shown(dropped.key, after.relative_to(out).as_posix(), ending.metadata, None)
 
 
 def _file(folder: Path, key: str) -> Path:

@@ -7,14 +7,22 @@ from urllib.parse import quote
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """One image: files beside the page, metadata as stored, or why there is no result."""
+class Shown:
+    """What became of one dropped key: a file beside the page and its metadata, or the problem."""
 
     key: str
-    before: str
     after: str | None
     metadata: Mapping[str, str]
     problem: str | None
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One image: the file that was dropped, and what came back under each prefix."""
+
+    name: str
+    before: str
+    shown: list[Shown]
 
 
 def page(exhibits: list[Exhibit]) -> str:
@@ -23,23 +31,26 @@ def page(exhibits: list[Exhibit]) -> str:
 
 
 def _exhibit(exhibit: Exhibit) -> str:
-    result = _result(exhibit.after, exhibit.metadata) if exhibit.after else _problem(exhibit)
+    metadata = next((one.metadata for one in exhibit.shown if one.after), {})
+    before = _framed(exhibit.before, metadata, "input")
+    size = metadata.get("pixian-input-size", "").replace(" ", " x ")
     return f"""<section>
-  <h2>{escape(exhibit.key)}</h2>
-  <div class="pair">
-    <figure>{_framed(exhibit.before, exhibit.metadata, "input")}</figure>
-    {result}
+  <h2>{escape(exhibit.name)}</h2>
+  <div class="row">
+    <figure><div class="frame">{before}</div>
+      <figcaption><b>as it was dropped</b><dl>{_fact("size", size)}</dl></figcaption></figure>
+    {"".join(map(_shown, exhibit.shown))}
   </div>
-  <dl>{_facts(exhibit.metadata)}</dl>
 </section>"""
 
 
-def _result(after: str, metadata: Mapping[str, str]) -> str:
-    return f'<figure class="chequered">{_framed(after, metadata, "result")}</figure>'
-
-
-def _problem(exhibit: Exhibit) -> str:
-    return f'<p class="problem">{escape(exhibit.problem or "")}</p>'
+def _shown(one: Shown) -> str:
+    if not one.after:
+        problem = f"{escape(one.key)}: {escape(one.problem or '')}"
+        return f'<figure><p class="problem">{problem}</p></figure>'
+    framed = _framed(one.after, one.metadata, "result")
+    return f"""<figure><div class="frame chequered">{framed}</div>
+      <figcaption><b>{escape(one.key)}</b><dl>{_facts(one.metadata)}</dl></figcaption></figure>"""
 
 
 def _framed(source: str, metadata: Mapping[str, str], which: str) -> str:
@@ -55,23 +66,20 @@ def _framed(source: str, metadata: Mapping[str, str], which: str) -> str:
     return f'{image}<div class="box" style="{place}"></div>'
 
 
-_FACTS = (
-    ("Credits charged", "pixian-credits-charged"),
-    ("Would have cost", "pixian-credits-calculated"),
-    ("Input size", "pixian-input-size"),
-    ("Result size", "pixian-result-size"),
-    ("Foreground in input (top left width height)", "pixian-input-foreground"),
-    ("Foreground in result (top left width height)", "pixian-result-foreground"),
-    ("EXIF orientation", "pixian-input-orientation"),
-)
-
-
 def _facts(metadata: Mapping[str, str]) -> str:
+    said = {name.removeprefix("pixian-"): value for name, value in metadata.items()}
     return "".join(
-        f"<div><dt>{label}</dt><dd>{escape(metadata[name])}</dd></div>"
-        for label, name in _FACTS
-        if name in metadata
+        (
+            _fact("size", said.get("result-size", "").replace(" ", " x ")),
+            _fact("foreground: top left width height", said.get("result-foreground", "")),
+            _fact("credits", said.get("credits-charged", "")),
+            _fact("would have cost", said.get("credits-calculated", "")),
+        )
     )
+
+
+def _fact(name: str, value: str) -> str:
+    return f"<dt>{name}</dt><dd>{escape(value)}</dd>" if value else ""
 
 
 _PAGE = """<!doctype html>
@@ -80,22 +88,25 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>pixian-s3: before and after</title>
 <style>
-  body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1100px;
+  body { font: 14px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1400px;
          padding: 0 1rem; color: #222; background: #fafafa }
-  h1 { font-size: 1.5rem } h2 { font-size: 1.05rem; font-weight: 600 }
-  section { background: #fff; border: 1px solid #ddd; border-radius: 8px; padding: 0 1.25rem 1rem;
+  h1 { font-size: 1.5rem } h2 { font-size: 1.05rem; margin: .5rem 0 }
+  section { background: #fff; border: 1px solid #ddd; border-radius: 8px; padding: .75rem 1.25rem;
             margin: 1.25rem 0 }
-  .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1.25rem; align-items: start }
-  figure { position: relative; margin: 0 } img { display: block; width: 100% }
+  .row { display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: 1.25rem;
+         align-items: end }
+  figure { margin: 0 } .frame { position: relative; width: fit-content }
+  img { display: block; max-width: 100%; max-height: 340px }
   .chequered { background: repeating-conic-gradient(#ccc 0 25%, #fff 0 50%) 0 0 / 24px 24px }
   .box { position: absolute; outline: 2px dashed #d6336c; pointer-events: none }
   .problem { background: #fff0f0; border-left: 4px solid #c92a2a; padding: .75rem 1rem }
-  dl { display: flex; flex-wrap: wrap; gap: .25rem 2rem; margin: 1rem 0 0 }
-  dt { color: #767676; font-size: .8rem } dd { margin: 0; font-variant-numeric: tabular-nums }
+  figcaption { padding: .4rem 0; overflow-wrap: anywhere; min-height: 7.5rem }
+  dl { display: grid; grid-template-columns: auto 1fr; gap: 0 .75rem; margin: 0; font-size: .85rem }
+  dt { color: #767676 } dd { margin: 0; font-variant-numeric: tabular-nums }
 </style>
 <h1>Before and after</h1>
-<p>Dashed: the box that Pixian found the foreground in. The result's transparency shows as a
-chequerboard.</p>
+<p>Each image as it was dropped and what came back under each prefix. Dashed: the box that Pixian
+found the foreground in. Transparency shows as a chequerboard.</p>
 {{exhibits}}
 </html>
 """
