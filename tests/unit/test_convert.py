@@ -1,6 +1,8 @@
 """What becomes of the images that Pixian would refuse."""
 
 import io
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -119,6 +121,19 @@ def test_sixteen_bits_of_grey_are_scaled(form: str, order: str) -> None:
     image = converted(encoded(Image.fromarray(ramp), form))
     assert (image.format, image.mode) == ("PNG", "L")
     assert np.array_equal(np.asarray(image), np.round(ramp / 257).astype(np.uint8))
+
+
+def test_sixteen_bits_per_colour_become_eight() -> None:
+    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    row = b"\0" + struct.pack(">6H", 0, 0x8080, 0xFFFF, 0x0102, 0x4040, 0xC0C0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(row)), (b"IEND", b"")]
+    deep = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+    image = converted(deep)
+    assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (2, 1))
+    assert image.getpixel((0, 0)) == pytest.approx((0, 128, 255), abs=8)
 
 
 @pytest.mark.parametrize("values", [(-1.5, 0.25, 3.0), (0, 1, 2), (7, 7, 7)])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixian_s3.errors import Rejected
-from pixian_s3.naming import file_name, report_key, result_key
+from pixian_s3.naming import file_name, report_key, result_key, sidecar_key
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 KEYS = st.text(CHARACTERS, min_size=1).map(lambda s: s.encode()[:1024].decode(errors="ignore"))
@@ -72,3 +72,22 @@ def test_long_keys_that_differ_at_their_end_have_reports_of_their_own(letter: st
 @pytest.mark.parametrize(("key", "name"), [("a/b/ü.jpg", "ü.jpg"), ("a.jpg", "a.jpg")])
 def test_pixian_hears_the_last_part_of_the_key(key: str, name: str) -> None:
     assert file_name(key) == name
+
+
+@pytest.mark.parametrize(
+    ("key", "pattern", "expected"),
+    [
+        ("shoes/a.jpg", "{path}{stem}{suffix}", "shoes/a.png"),
+        ("shoes/a.jpg", "{path}{stem}{source_suffix}{suffix}", "shoes/a.jpg.png"),
+        ("shoes/a.jpg", "cut/{stem}{suffix}", "cut/a.png"),
+        ("a.jpg", "{path}{stem}-cut{suffix}", "a-cut.png"),
+        ("{stem}/{x}.jpg", "{path}{stem}{suffix}", "{stem}/{x}.png"),
+    ],
+)
+def test_a_pattern_makes_the_results_key(key: str, pattern: str, expected: str) -> None:
+    assert result_key(key, ".png", pattern) == expected
+
+
+def test_a_sidecar_whose_name_would_be_too_long_is_rejected() -> None:
+    with pytest.raises(Rejected):
+        sidecar_key("a" * 1020)

@@ -388,3 +388,60 @@ def test_the_secret_is_told_nobody(world: World, answer: Answer) -> None:
     told = world.process(world.drop())
     written = [world.output(key) for key in world.output_keys() if key.endswith(".json")]
     assert SECRET not in told.text + repr(written) + json.dumps([repr(world.waiting())])
+
+
+# ---- What stands beside and in place of a result ------------------------------------------------
+
+
+def test_two_files_of_one_stem_at_the_same_moment_cost_one_call(world: World) -> None:
+    # Given that a.gif has begun, and there is no result of it yet
+    world.services.ledger.reserve("shoes/a.png", world.drop("shoes/a.gif"), world.now)
+    # When a.jpg is processed
+    world.process(world.drop("shoes/a.jpg"))
+    # Then it is rejected before a credit is spent
+    assert "shoes/a.png" in world.report()["error"]
+    assert world.pixian.calls == []
+
+
+def test_a_result_whose_answer_was_lost_is_a_result(world: World) -> None:
+    # Given that S3 writes the result, but the answer to that is lost and the client asks again
+    lost = iter([True])
+
+    def lose(**_: object) -> int | None:
+        return 0 if next(lost, False) else None
+
+    client = world.services.storage._s3
+    client.meta.events.register("needs-retry.s3.PutObject", cast("Any", lose))
+    # When an image is processed
+    told = world.process(world.drop())
+    # Then it counts as processed
+    assert told.total("ImagesProcessed") == 1
+    assert world.output_keys() == ["shoes/a.png"]
+
+
+def test_a_sidecar_is_written_beside_the_result(world: World) -> None:
+    world.configure(defaults={"pipeline": {"sidecar": True}})
+    world.process(world.drop())
+    assert world.output_keys() == ["shoes/a.png", "shoes/a.png.json"]
+    assert json.loads(world.output("shoes/a.png.json"))["credits"]["charged"] == 0.5
+
+
+def test_own_metadata_is_copied_only_if_asked_for(world: World) -> None:
+    job = world.drop()
+    put = world.s3.put_object(Bucket=INPUT, Key=job.key, Body=picture(), Metadata={"sku": "7"})
+    job = replace(job, version_id=put["VersionId"])
+    world.process(job)
+    assert "sku" not in world.metadata("shoes/a.png")
+
+
+def test_a_delta_png_that_does_not_fit_its_source_is_rejected(world: World) -> None:
+    world.configure(defaults={"output.format": "delta_png"})
+    world.pixian.answers = [Answer(body=picture((3, 3)))]
+    world.process(world.drop(body=picture((5, 5))))
+    assert world.output_keys() == ["shoes/a.jpg.error.json"]
+
+
+def test_the_results_key_follows_its_pattern(world: World) -> None:
+    world.configure(defaults={"pipeline": {"result_key": "done/{path}{stem}-cut{suffix}"}})
+    world.process(world.drop("shoes/a.jpg"))
+    assert world.output_keys() == ["done/shoes/a-cut.png"]

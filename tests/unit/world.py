@@ -14,7 +14,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pixian_s3 import wiring
 from pixian_s3.job import Job
 from pixian_s3.pixian import Pixian
-from pixian_s3.process import Services, process
+from pixian_s3.process import process
+from pixian_s3.services import Services
 from pixian_s3.telemetry import Telemetry
 from tests.builders import NOON, picture
 from tests.unit.servers import FakeAppConfig, FakePixian

@@ -43,8 +43,8 @@ def prepare(file: IO[bytes], story: Story, settings: Settings, files: ExitStack)
     info = images.inspect(file)
     story.input_type, story.input_size = info.mime_type, (info.width, info.height)
     story.input_bytes = _size(file)
-    images.require_whole(file, info)
     if _goes_as_it_is(info, settings):
+        images.require_whole(file, info)
         return Prepared(file, info, story.input_bytes, converted=False)
     if not settings.flag("pipeline.convert"):
         raise Rejected(

@@ -17,6 +17,9 @@ from pixian_s3.metadata import StoredObject
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+MAX_SOURCE_BYTES = 400 << 20
+"""A 16-bit image of 32 MP has 256 MB uncompressed; the rest of the disk is for its result."""
+
 _CHUNK_BYTES = 1 << 20
 _URL_SECONDS = 900  # made for one call, which takes less than the function's 300 s
 _ABSENT = {"404", "NoSuchKey", "NoSuchVersion"}
@@ -67,6 +70,7 @@ class Storage:
 
         Raises:
             Gone: the object was deleted.
+            Rejected: it has too many bytes.
             Overtaken: it was replaced, in a bucket without versions.
             Blocked: it may not be read.
         """
@@ -74,6 +78,7 @@ class Storage:
         with tempfile.TemporaryFile() as file:
             with _s3_errors("The source"):
                 found = self._s3.get_object(**_version(job), **condition)  # type: ignore[arg-type]
+                _require_size(found["ContentLength"])
                 for chunk in found["Body"].iter_chunks(_CHUNK_BYTES):
                     file.write(chunk)
             file.seek(0)
@@ -135,6 +140,14 @@ class Storage:
         if self.look(key):
             with _s3_errors("The error report"):
                 self._s3.delete_object(Bucket=self._output_bucket, Key=key)
+
+
+def _require_size(size: int) -> None:
+    if size > MAX_SOURCE_BYTES:
+        raise Rejected(
+            f"The file has {size >> 20} MB; at most {MAX_SOURCE_BYTES >> 20} MB can be processed. "
+            "Save it with compression, or smaller, and drop it again."
+        )
 
 
 def _version(job: Job) -> dict[str, str]:
