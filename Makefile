@@ -66,7 +66,7 @@ demo: setup ## send photographs through it and show what comes back [IMAGES= PRE
 
 # ---- checks ---------------------------------------------------------------------------------
 
-.PHONY: check test
+.PHONY: check test verify-live pixian-credentials
 check: setup ## ruff, mypy, cfn-lint, sam validate
 	ruff check .
 	ruff format --check .
@@ -77,9 +77,15 @@ check: setup ## ruff, mypy, cfn-lint, sam validate
 test: setup ## every test that needs no cloud account
 	pytest
 
+verify-live: pixian-credentials $(VENV)/.done $(TOOLS)/photographs/.done ## what is assumed about Pixian, against the real one in test mode [PIXIAN_API_ID= PIXIAN_API_SECRET= PIXIAN_ENDPOINT=]
+	@exec $(PYTHON) -m pytest -q tests/contract/test_service.py tests/contract/test_assumptions.py --live
+
+pixian-credentials:
+	@[[ -n "$${PIXIAN_API_ID:-}" && -n "$${PIXIAN_API_SECRET:-}" ]] || { echo "make verify-live needs PIXIAN_API_ID and PIXIAN_API_SECRET, from your account at pixian.ai." >&2; exit 1; }
+
 # ---- AWS ------------------------------------------------------------------------------------
 
-.PHONY: deploy config
+.PHONY: deploy config redrive
 deploy: setup ## build and deploy to your AWS account, asking for the parameters
 	$(SAM) build
 	$(SAM) deploy --guided
@@ -87,11 +93,15 @@ deploy: setup ## build and deploy to your AWS account, asking for the parameters
 config: setup ## check FILE, show what it changes, publish it [FILE= STACK=]
 	@exec $(PYTHON) -m admin.config
 
+redrive: setup ## send dead letters round again [STACK=]
+	@exec $(PYTHON) -m admin.redrive
+
 # ---- upkeep ---------------------------------------------------------------------------------
 
 .PHONY: reference lock clean
-reference: $(VENV)/.done ## write the table of parameters into docs/configuration.md
+reference: $(VENV)/.done ## write the tables of parameters and assumptions into the docs, and the schema into the template
 	@$(PYTHON) -m admin.reference
+	@$(PYTHON) -m tests.contract.assumptions
 
 lock: | $(UV) ## compile the pinned requirements again after changing one
 	$(UV) pip compile --quiet --universal --no-header --generate-hashes --python-version 3.13 pyproject.toml --group dev -o requirements.lock

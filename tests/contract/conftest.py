@@ -1,6 +1,7 @@
 """The client and a service that speaks Pixian's API, over HTTP."""
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ import requests
 
 from local.pixian import StandIn
 from pixian_s3.credentials import Credentials
+from pixian_s3.errors import PixianS3Error
 from pixian_s3.pixian import CutOut, Pixian, Upload
 from tests.builders import picture
+from tests.contract.caller import Caller
+from tests.contract.verdicts import VERDICTS, Verdict, table
 
 
 @dataclass(frozen=True)
@@ -74,3 +78,56 @@ def service(_stand_in: StandIn) -> Iterator[Service]:
         service.reset()
         yield service
         service.reset()
+
+
+# ---- the suite that the real service can be put to, too -------------------------------------
+
+_PIXIAN = "https://api.pixian.ai"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--live", action="store_true", help="ask the real Pixian, in test mode")
+    parser.addoption("--pause", type=float, default=1.0, help="seconds between two live calls")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("live", default=False):
+        return
+    if not (os.environ.get("PIXIAN_API_ID") and os.environ.get("PIXIAN_API_SECRET")):
+        raise pytest.UsageError("--live needs PIXIAN_API_ID and PIXIAN_API_SECRET.")
+    # A long traceback prints the arguments of each frame, among them the secret.
+    config.option.tbstyle, config.option.showlocals = "short", False
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    told: dict[str, Verdict] = config.stash.get(VERDICTS, {})
+    if told:
+        terminalreporter.section("assumptions about Pixian")
+        for line in table(told):
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def caller(request: pytest.FixtureRequest) -> Iterator[Caller]:
+    """The service to put to the test: the stand-in, or with --live Pixian."""
+    live = request.config.getoption("live", default=False)
+    caller = _real(request.config) if live else _local(request.getfixturevalue("_stand_in"))
+    yield caller
+    caller.close()
+
+
+def _local(stand_in: StandIn) -> Caller:
+    return Caller(stand_in.url, Credentials(stand_in.api_id, stand_in.api_secret))
+
+
+def _real(config: pytest.Config) -> Caller:
+    credentials = Credentials(os.environ["PIXIAN_API_ID"], os.environ["PIXIAN_API_SECRET"])
+    endpoint = os.environ.get("PIXIAN_ENDPOINT") or _PIXIAN
+    caller = Caller(endpoint, credentials, live=True, pause=config.getoption("pause"))
+    try:
+        caller.cut_out()
+    except PixianS3Error as error:
+        pytest.exit(f"The first call failed, so no more were made. {error}", returncode=1)
+    return caller

@@ -1,0 +1,220 @@
+"""The one list of what this program assumes about Pixian and no source settles.
+
+`python -m tests.contract.assumptions` writes it into docs/assumptions.md, as `make reference` does.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixian_s3.errors import Rejected
+from tests.contract import checks
+from tests.contract.caller import Caller
+from tests.contract.verdicts import Verdict
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs/assumptions.md"
+_PROGRAM = "layers/common/pixian_s3/"
+_STAND_IN = "local/pixian/"
+_TABLE = re.compile(r"(?<=<!-- assumptions -->\n).*(?=<!-- /assumptions -->)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One of them.
+
+    Attributes:
+        says: what is assumed.
+        where: files that it lives in, each with a word to find there, like `a/b.py: name`.
+        check: asks the service; its docstring says how.
+        unchecked: why no check can ask the real service.
+        stand_in_differs: why the stand-in does otherwise, where it does.
+    """
+
+    says: str
+    where: tuple[str, ...]
+    check: Callable[[Caller], Verdict] | None = None
+    unchecked: str = ""
+    stand_in_differs: str = ""
+
+
+ASSUMPTIONS = (
+    Assumption(
+        "Pixian ignores a field whose name it doesn't know, so unknown names are refused here.",
+        (_PROGRAM + "configuration.py: unknown",),
+        checks.unknown_field,
+        stand_in_differs="It refuses the field with 400, so that a misspelt name fails a test.",
+    ),
+    Assumption(
+        "A value out of its range is refused, not silently bent into it.",
+        (_PROGRAM + "parameters.py: Integer", _STAND_IN + "parameters.py: _integer"),
+        checks.out_of_range,
+    ),
+    Assumption(
+        "A margin in px may have a decimal part.",
+        (_PROGRAM + "parameters.py: _LENGTH", _STAND_IN + "margin.py: LENGTH"),
+        checks.decimal_px,
+    ),
+    Assumption(
+        "A margin in % is of the height for top and bottom and of the width for left and right "
+        "(in CSS all four are of the width).",
+        (_STAND_IN + "margin.py: edges",),
+        checks.margin_percent,
+    ),
+    Assumption(
+        "With result.target_size, a margin in % is of the target size.",
+        (_STAND_IN + "geometry.py: _inset",),
+        checks.margin_percent_of_target,
+    ),
+    Assumption(
+        "X-Input-Size is the size after the EXIF orientation was applied.",
+        (_PROGRAM + "sidecar.py: input_size", _STAND_IN + "remove_background.py: X-Input-Size"),
+        checks.input_size,
+    ),
+    Assumption(
+        "X-Input-Foreground is a box in the upright image.",
+        (_PROGRAM + "sidecar.py: input_foreground",),
+        checks.input_box_upright,
+    ),
+    Assumption(
+        "X-Input-Foreground is a box in the image as it was before max_pixels shrank it.",
+        (_STAND_IN + "remove_background.py: scaled_out",),
+        checks.input_box_before_shrinking,
+    ),
+    Assumption(
+        "The result's pixels stand upright, and no EXIF orientation asks to turn them again.",
+        (_PROGRAM + "delta.py: _turned",),
+        checks.no_orientation_left,
+    ),
+    Assumption(
+        "Pixian applies the EXIF orientation of a PNG.",
+        (_PROGRAM + "delta.py: orientation_of", _STAND_IN + "picture.py: exif_transpose"),
+        checks.png_orientation,
+    ),
+    Assumption(
+        "Pixian applies the orientation of a TIFF.",
+        (_PROGRAM + "delta.py: orientation_of", _STAND_IN + "picture.py: exif_transpose"),
+        checks.tiff_orientation,
+    ),
+    Assumption(
+        "A jpeg without background.color stands on white.",
+        (_STAND_IN + "remove_background.py: WHITE",),
+        checks.jpeg_ground,
+    ),
+    Assumption(
+        "A delta PNG of an input that was shrunk has the shrunk size, by which it is found out.",
+        (_PROGRAM + "delta.py: _require_same_size", _PROGRAM + "source.py: _pixel_limit"),
+        checks.delta_of_shrunk,
+    ),
+    Assumption(
+        "A delta PNG leads to the very pixels of the plain PNG, the watermark included.",
+        (_PROGRAM + "delta.py: rebuild", _STAND_IN + "encode.py: delta_png"),
+        checks.delta_is_png,
+    ),
+    Assumption(
+        "Of a GIF with several frames, the first is cut out.",
+        (_PROGRAM + "images.py: frames", _STAND_IN + "picture.py: _decoded"),
+        checks.gif_frames,
+    ),
+    Assumption(
+        "Of a TIFF with several pages, the first is cut out.",
+        (_PROGRAM + "images.py: frames", _STAND_IN + "picture.py: _decoded"),
+        checks.tiff_pages,
+    ),
+    Assumption(
+        "Images of 16 bits are taken as they are.",
+        (_PROGRAM + "images.py: taken_as_is", _STAND_IN + "picture.py: _eight_bits"),
+        checks.sixteen_bits,
+    ),
+    Assumption(
+        "Images in CMYK are taken as they are.",
+        (_PROGRAM + "images.py: taken_as_is", _STAND_IN + "picture.py: _colored"),
+        checks.cmyk,
+    ),
+    Assumption(
+        "What is transparent in the input stays transparent.",
+        (_STAND_IN + "cutout.py: multiply",),
+        checks.transparency,
+    ),
+    Assumption(
+        "The result carries the input's ICC profile.",
+        (_PROGRAM + "delta.py: fitting_profile", _STAND_IN + "encode.py: icc_profile"),
+        checks.profile,
+    ),
+    Assumption(
+        "An image in which nothing is found gets a result, not an error.",
+        (_STAND_IN + "render.py: foreground_of",),
+        checks.nothing_found,
+    ),
+    Assumption(
+        "The 1 MB of image.base64 is 1,048,576 characters of base64 text.",
+        (_PROGRAM + "pixian.py: MAX_BASE64_CHARACTERS",),
+        checks.base64_limit,
+    ),
+    Assumption(
+        "An image.url that can't be fetched is answered with 4xx, so the image is rejected.",
+        (_PROGRAM + "pixian.py: _refusal", _STAND_IN + "fetch.py: fetch"),
+        checks.url_out_of_reach,
+    ),
+    Assumption(
+        "Pixian fetches image.url while the call lasts, and never after 15 minutes.",
+        (_PROGRAM + "storage.py: _URL_SECONDS",),
+        unchecked="It needs an address that Pixian can reach.",
+    ),
+    Assumption(
+        "Whether Pixian follows a redirection from image.url doesn't matter: a presigned URL "
+        "answers without one.",
+        (_PROGRAM + "storage.py: presign", _STAND_IN + "fetch.py: allow_redirects"),
+        unchecked="It needs an address that Pixian can reach.",
+    ),
+    Assumption(
+        "A 429 may carry Retry-After; where it does in seconds, the longer wait holds.",
+        (_PROGRAM + "pixian.py: _retry_after", _PROGRAM + "backoff.py: delay_seconds"),
+        unchecked="A 429 can't be had without flooding the service.",
+    ),
+    Assumption(
+        "Five calls at a time are welcome from the start.",
+        ("template.yaml: UploadConcurrency", "template.yaml: RetryConcurrency"),
+        unchecked="It would put the service under load.",
+    ),
+    Assumption(
+        "Without usable credits the answer is 402, and the image isn't at fault.",
+        (_PROGRAM + "pixian.py: Blocked",),
+        unchecked="It needs an account without credits, and a call that isn't a test.",
+    ),
+    Assumption(
+        "/account has creditPack, state (active or dormant), useBefore and credits; nothing "
+        "depends on it.",
+        (_STAND_IN + "api.py: _account",),
+        checks.account,
+    ),
+)
+
+
+def verdict(assumption: Assumption, caller: Caller) -> Verdict:
+    """Ask the service; that it refuses what was assumed to be taken is an answer, too."""
+    if assumption.check is None:
+        return Verdict(None, assumption.unchecked)
+    try:
+        return assumption.check(caller)
+    except Rejected as error:
+        return Verdict(holds=False, seen=str(error))
+
+
+def with_table(document: str) -> str:
+    """The document with its table as the list is now."""
+    lines = ["| what is assumed | where | how it is checked | the stand-in |", "|---|---|---|---|"]
+    lines += map(_row, ASSUMPTIONS)
+    return _TABLE.sub(lambda _: "\n".join(lines) + "\n", document)
+
+
+def _row(assumption: Assumption) -> str:
+    where = "<br>".join(f"`{place.removeprefix(_PROGRAM)}`" for place in assumption.where)
+    how = assumption.check.__doc__ if assumption.check else f"Not: {assumption.unchecked}"
+    does = assumption.stand_in_differs or ("the same" if assumption.check else "not asked")
+    return f"| {assumption.says} | {where} | {how} | {does} |"
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(with_table(DOCUMENT.read_text()))

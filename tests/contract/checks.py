@@ -1,0 +1,213 @@
+"""How an assumption about Pixian is checked. The docstrings are docs/assumptions.md's third column.
+
+A refusal of what a check sends counts as "does not hold": see `assumptions.verdict`.
+"""
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from pixian_s3 import delta
+from pixian_s3.errors import Rejected
+from pixian_s3.pixian import MAX_BASE64_CHARACTERS
+from tests.contract.caller import Answer, Caller
+from tests.contract.samples import SIZE, Sample, cup, followed, holed, lying, padded, sample
+from tests.contract.samples import sixteen_bits as sixteen_bit_sample
+from tests.contract.verdicts import Verdict
+
+TOLERANCE = 8
+"""Pixels by which two boxes around the same thing may differ: not all is found in all forms."""
+
+
+def unknown_field(caller: Caller) -> Verdict:
+    """Send the field `no_such_parameter`; a result comes back."""
+    return _accepted(caller.cut_out({"no_such_parameter": "x"}))
+
+
+def out_of_range(caller: Caller) -> Verdict:
+    """Send `output.jpeg_quality` 101; a 4xx comes back."""
+    return _refused(caller, {"output.format": "jpeg", "output.jpeg_quality": "101"})
+
+
+def decimal_px(caller: Caller) -> Verdict:
+    """Send `result.margin` 2.5px; a result comes back."""
+    return _accepted(caller.cut_out({"result.margin": "2.5px"}))
+
+
+def margin_percent(caller: Caller) -> Verdict:
+    """Send 300 x 200 with `result.margin` 10% 20%; the result is 420 x 240."""
+    return _equal(caller.cut_out({"result.margin": "10% 20%"}).numbers("X-Result-Size"), [420, 240])
+
+
+def margin_percent_of_target(caller: Caller) -> Verdict:
+    """Crop into 200 x 400 with `result.margin` 0% 20%; the foreground is 120 wide."""
+    answer = caller.cut_out(
+        {
+            "result.crop_to_foreground": "true",
+            "result.target_size": "200 400",
+            "result.margin": "0% 20%",
+        }
+    )
+    width = answer.numbers("X-Result-Foreground")[2]
+    return Verdict(abs(width - 120) <= 2, f"{width} wide")
+
+
+def input_size(caller: Caller) -> Verdict:
+    """Send a JPEG lying on its side; `X-Input-Size` is the upright size."""
+    return _equal(caller.cut_out(image=lying("jpeg")).numbers("X-Input-Size"), list(SIZE))
+
+
+def input_box_upright(caller: Caller) -> Verdict:
+    """Send a JPEG lying on its side; `X-Input-Foreground` is that of the upright image."""
+    return _near(_box(caller.cut_out(image=lying("jpeg"))), _box(caller.cut_out()))
+
+
+def input_box_before_shrinking(caller: Caller) -> Verdict:
+    """Send `max_pixels` 15000 for 60000; `X-Input-Foreground` is that of the larger image."""
+    return _near(_box(caller.cut_out({"max_pixels": "15000"})), _box(caller.cut_out()))
+
+
+def no_orientation_left(caller: Caller) -> Verdict:
+    """Send a JPEG lying on its side; the result has no EXIF orientation but 1."""
+    tag = caller.cut_out(image=lying("jpeg")).image().getexif().get(0x0112, 1)
+    return Verdict(tag == 1, f"orientation {tag}")
+
+
+def png_orientation(caller: Caller) -> Verdict:
+    """Send a PNG with EXIF orientation 6; `X-Input-Orientation` is 6."""
+    return _equal(caller.cut_out(image=lying("png")).numbers("X-Input-Orientation"), [6])
+
+
+def tiff_orientation(caller: Caller) -> Verdict:
+    """Send a TIFF with orientation 6; `X-Input-Orientation` is 6."""
+    return _equal(caller.cut_out(image=lying("tiff")).numbers("X-Input-Orientation"), [6])
+
+
+def jpeg_ground(caller: Caller) -> Verdict:
+    """Ask for a jpeg without `background.color`; its corner is white."""
+    corner = caller.cut_out({"output.format": "jpeg"}).pixels("RGB")[2, 2]
+    return Verdict(bool(corner.min() >= 250), f"corner {corner.tolist()}")
+
+
+def delta_of_shrunk(caller: Caller) -> Verdict:
+    """Ask for a delta PNG with `max_pixels` 15000 for 60000; the PNG has 15000 pixels at most."""
+    answer = caller.cut_out({"output.format": "delta_png", "max_pixels": "15000"})
+    width, height = answer.image().size
+    return Verdict(width * height <= 15_000, f"{width} x {height}")
+
+
+def delta_is_png(caller: Caller) -> Verdict:
+    """Rebuild a delta PNG with the program's own code; its pixels are those of the plain PNG."""
+    rebuilt = io.BytesIO()
+    encoded = caller.cut_out({"output.format": "delta_png"}).body
+    delta.rebuild(io.BytesIO(encoded), io.BytesIO(sample().data), rebuilt)
+    plain = caller.cut_out().pixels()
+    with Image.open(rebuilt) as image:
+        different = int((np.asarray(image.convert("RGBA")) != plain).any(axis=2).sum())
+    return Verdict(different == 0, f"{different} pixels differ")
+
+
+def gif_frames(caller: Caller) -> Verdict:
+    """Send a GIF whose second frame is white; the result shows the first."""
+    return _shows_cup(caller, followed("gif"))
+
+
+def tiff_pages(caller: Caller) -> Verdict:
+    """Send a TIFF whose second page is white; the result shows the first."""
+    return _shows_cup(caller, followed("tiff"))
+
+
+def sixteen_bits(caller: Caller) -> Verdict:
+    """Send a PNG in grey of 16 bits; the result isn't clipped to white."""
+    return _shows_cup(caller, sixteen_bit_sample())
+
+
+def cmyk(caller: Caller) -> Verdict:
+    """Send a JPEG in CMYK; the result isn't a negative of it."""
+    return _shows_cup(caller, sample("jpeg", cup().convert("CMYK")))
+
+
+def transparency(caller: Caller) -> Verdict:
+    """Send a PNG with a transparent square in its middle; the square is transparent still."""
+    alpha = caller.cut_out(image=holed()).pixels()[85:115, 135:165, 3]
+    return Verdict(bool(alpha.max() == 0), f"alpha up to {alpha.max()}")
+
+
+def profile(caller: Caller) -> Verdict:
+    """Send a PNG with an sRGB profile; the result has the same."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    kept = caller.cut_out(image=sample(icc_profile=srgb)).image().info.get("icc_profile")
+    seen = "another profile" if kept else "no profile"
+    return Verdict(kept == srgb, "the same profile" if kept == srgb else seen)
+
+
+def nothing_found(caller: Caller) -> Verdict:
+    """Send a white image, to be cropped; a result comes back."""
+    white = sample(image=Image.new("RGB", SIZE, "white"))
+    return _accepted(caller.cut_out({"result.crop_to_foreground": "true"}, white))
+
+
+def base64_limit(caller: Caller) -> Verdict:
+    """Send an image whose base64 text has 1,048,576 characters; a result comes back."""
+    return _accepted(caller.cut_out_text(padded(MAX_BASE64_CHARACTERS // 4 * 3)))
+
+
+def url_out_of_reach(caller: Caller) -> Verdict:
+    """Send an `image.url` whose host can't exist; a 4xx comes back."""
+    try:
+        return _accepted(caller.cut_out_url("https://pixian-s3.invalid/a.png"), wanted=False)
+    except Rejected as error:
+        return Verdict(holds=True, seen=str(error))
+
+
+def account(caller: Caller) -> Verdict:
+    """Read `/account`; it is a JSON object with those four, and `state` one of those two."""
+    response = caller.account()
+    if response.status_code != 200:
+        return Verdict(holds=False, seen=f"status {response.status_code}")
+    document: Any = response.json()
+    names = sorted(document) if isinstance(document, dict) else []
+    wanted = {"creditPack", "state", "useBefore", "credits"}
+    holds = wanted <= set(names) and document["state"] in {"active", "dormant"}
+    return Verdict(holds, "has " + ", ".join(map(str, names)))
+
+
+def _accepted(answer: Answer, *, wanted: bool = True) -> Verdict:
+    return Verdict(wanted, f"a result of {answer.headers['X-Result-Size']}")
+
+
+def _refused(caller: Caller, form: dict[str, str]) -> Verdict:
+    try:
+        return _accepted(caller.cut_out(form), wanted=False)
+    except Rejected as error:
+        return Verdict(holds=True, seen=str(error))
+
+
+def _equal(seen: list[int], wanted: list[int]) -> Verdict:
+    return Verdict(seen == wanted, " ".join(map(str, seen)))
+
+
+def _box(answer: Answer) -> list[int]:
+    return answer.numbers("X-Input-Foreground")
+
+
+def _near(seen: list[int], wanted: list[int]) -> Verdict:
+    furthest = max(abs(a - b) for a, b in zip(seen, wanted, strict=True))
+    words = [" ".join(map(str, box)) for box in (seen, wanted)]
+    return Verdict(furthest <= TOLERANCE, f"{words[0]} where the plain image has {words[1]}")
+
+
+def _shows_cup(caller: Caller, image: Sample) -> Verdict:
+    """Compare the greys of what is opaque: alike up to compression and the watermark."""
+    result = caller.cut_out(image=image).pixels()
+    if result.shape[:2] != SIZE[::-1]:
+        return Verdict(holds=False, seen=f"a result of {result.shape[1]} x {result.shape[0]}")
+    solid = result[..., 3] == 255
+    if not solid.any():
+        return Verdict(holds=False, seen="nothing was found in it")
+    grey = np.asarray(Image.fromarray(result).convert("L")).astype(int)
+    difference = np.abs(grey - np.asarray(cup().convert("L")))[solid]
+    median = float(np.median(difference))
+    return Verdict(median < 16, f"half of the pixels differ by at most {median:g} of 255")
