@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from admin.errors import UserError
-from admin.stack import AwsStack, Stack, running_here
+from admin.stack import Stack, chosen
 from pixian_s3.configuration import Configuration, parse
 from pixian_s3.errors import InvalidConfiguration
 
-_LOCAL = Path(".local/stack.json")
 _POLL_SECONDS = 1
 _PATIENCE_SECONDS = 120
 
@@ -94,18 +93,12 @@ def main() -> None:
     except OSError as error:
         raise UserError(f"FILE={name} can't be read: {error.strerror}.") from error
     new = check(document)
-    stack = _stack()
+    stack = chosen()
     lines = list(changes(in_force(stack), new))
     print("\n".join(lines) or "Nothing changes.")
     if lines:
         publish(document, stack)
         print("Published; in force for every image within two minutes.")
-
-
-def _stack() -> Stack:
-    if name := os.environ.get("STACK"):
-        return AwsStack.find(name)
-    return running_here(_LOCAL) or AwsStack.find("pixian-s3")
 
 
 if __name__ == "__main__":

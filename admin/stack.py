@@ -1,6 +1,7 @@
 """A deployed stack: how to reach it and what it consists of."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from admin.errors import UserError
+
+STACK_FILE = Path(__file__).parent.parent / ".local/stack.json"
+"""There while `make local` runs."""
 
 
 class Stack(Protocol):
@@ -96,3 +100,10 @@ def running_here(path: Path) -> LocalStack | None:
     except (ClientError, BotoCoreError, OSError):
         return None
     return stack
+
+
+def chosen() -> Stack:
+    """The stack in AWS that STACK names; without it the one on this machine, else `pixian-s3`."""
+    if name := os.environ.get("STACK"):
+        return AwsStack.find(name)
+    return running_here(STACK_FILE) or AwsStack.find("pixian-s3")

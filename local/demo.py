@@ -15,13 +15,12 @@ from tqdm import tqdm
 
 from admin.config import in_force
 from admin.errors import UserError
-from admin.stack import Stack, running_here
+from admin.stack import STACK_FILE, Stack, running_here
 from local.endings import Dropped, Ending, wait_for
 from local.ministack import ROOT
 from local.page import Exhibit, Shown, page
 from local.world import (
     DIRECTORY,
-    STACK_FILE,
     configuration_from_environment,
     exit_on_signal,
     pixian_from_environment,

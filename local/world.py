@@ -12,14 +12,13 @@ from urllib.parse import urlsplit
 
 from admin.config import check, publish
 from admin.errors import UserError
-from admin.stack import LocalStack
+from admin.stack import STACK_FILE, LocalStack
 from local.deployment import deploy
 from local.ministack import ROOT, MiniStack
 from local.pixian import StandIn
 from local.stories import follow, tell
 
 DIRECTORY = ROOT / ".local"
-STACK_FILE = DIRECTORY / "stack.json"
 _DEFAULT_PORT = 4566
 
 

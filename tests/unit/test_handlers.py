@@ -132,3 +132,28 @@ def test_only_the_message_that_crashed_is_failed(stack: World) -> None:
 
 def test_a_batch_that_crashed_whole_is_failed_and_not_raised(stack: World) -> None:  # noqa: ARG001
     assert failed(retry(batch("no job"), Context())) == ["0"]
+
+
+def received(message: dict[str, Any], times: int) -> dict[str, Any]:
+    """The batch as SQS delivers it for the n-th time."""
+    for record in message["Records"]:
+        record["attributes"] = record["attributes"] | {"ApproximateReceiveCount": str(times)}
+    return message
+
+
+def test_a_message_is_tried_three_times(stack: World) -> None:
+    message = batch(stack.drop("shoes/a.jpg").to_message())
+    assert failed(retry(received(message, 3), Context())) == []
+    assert stack.output_keys() == ["shoes/a.png"]
+
+
+def test_after_three_crashes_it_is_a_dead_letter_with_a_report(stack: World) -> None:
+    # Given a message that was received three times before, and never finished
+    job = stack.drop("shoes/a.jpg").failed(maybe_charged=False)
+    # When it comes again
+    answer = retry(received(batch(job.to_message()), 4), Context())
+    # Then it ends as a dead letter with a report, without another call
+    assert failed(answer) == []
+    assert "crashed 3 times" in stack.report()["error"]
+    assert stack.buried() == [job.afresh()]
+    assert stack.pixian.calls == []

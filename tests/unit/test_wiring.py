@@ -28,5 +28,5 @@ def test_services_are_made_once_a_process(world: World, monkeypatch: pytest.Monk
     for name, value in world.variables().items():
         monkeypatch.setenv(name, value)
     wiring._services.cache_clear()
-    assert wiring.services(Context()) is wiring.services(Context())
+    assert wiring.services(Context()).storage is wiring.services(Context()).storage
     wiring._services.cache_clear()

@@ -15,6 +15,9 @@ MAX_FAILURES = 100
 MAX_MAYBE_CHARGED = 3
 """Calls of unknown outcome before an image goes to the dead-letter queue: each may have cost."""
 
+MAX_CRASHES = 3
+"""Receipts of one message; the template's maxReceiveCount leaves one more, for giving it up."""
+
 BLOCKED_DELAY_SECONDS = 300
 """Between two looks at whether what blocks all images has been mended."""
 

@@ -29,7 +29,7 @@ def try_later(story: Story, error: TryLater, services: Services) -> None:
     story.throttled = isinstance(error, Throttled)
     story.maybe_charged = isinstance(error, Unavailable) and error.maybe_charged
     if why := backoff.exhausted(job, now):
-        return _give_up(story, f"{error} It is not tried again, because {why}.", services)
+        return give_up(story, f"{error} It is not tried again, because {why}.", services)
     services.retry_queue.send(job, delay_seconds)
     story.delay_seconds = delay_seconds
     return story.end(
@@ -37,7 +37,8 @@ def try_later(story: Story, error: TryLater, services: Services) -> None:
     )
 
 
-def _give_up(story: Story, reason: str, services: Services) -> None:
+def give_up(story: Story, reason: str, services: Services) -> None:
+    """Write a report and leave the job in the dead-letter queue."""
     _report(story, PixianS3Error(reason), services)
     services.retry_queue.bury(story.job)
     story.end(Outcome.EXHAUSTED, reason)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import re
 import tempfile
 import time
@@ -21,6 +22,9 @@ from pixian_s3.errors import Blocked, PixianS3Error, Rejected, Throttled, Unauth
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 180
 """Pixian asks for an idle timeout of at least 180 s."""
+
+RESERVED_SECONDS = 30
+"""Of the function's time, for writing the result and telling the story."""
 
 MAX_BASE64_CHARACTERS = 1 << 20
 """Pixian's limit for an image as text, 1 MB."""
@@ -127,28 +131,44 @@ class Pixian:
 
     @contextmanager
     def remove_background(
-        self, credentials: Credentials, image: Image, form: Mapping[str, str]
+        self,
+        credentials: Credentials,
+        image: Image,
+        form: Mapping[str, str],
+        seconds_left: Callable[[], float] = lambda: math.inf,
     ) -> Iterator[CutOut]:
         """Send an image and hold what comes back as long as the context lasts.
+
+        Args:
+            credentials: for HTTP Basic.
+            image: to send.
+            form: the other fields.
+            seconds_left: until the function is ended. A call that could outlive it isn't begun,
+                or is given up.
 
         Raises:
             Throttled, Unavailable, Blocked, Unauthorized, Rejected: see `errors`.
         """
         started = self._monotonic()
         with tempfile.TemporaryFile() as file:
-            response, size = self._exchange(credentials, image, form, file)
+            response, size = self._exchange(credentials, image, form, seconds_left, file)
             mime_type = response.headers["Content-Type"].partition(";")[0].strip()
             seconds = self._monotonic() - started
             yield CutOut(file, size, mime_type, response.headers, seconds)
 
     def _exchange(
-        self, credentials: Credentials, image: Image, form: Mapping[str, str], into: IO[bytes]
+        self,
+        credentials: Credentials,
+        image: Image,
+        form: Mapping[str, str],
+        seconds_left: Callable[[], float],
+        into: IO[bytes],
     ) -> tuple[requests.Response, int]:
-        body = MultipartEncoder({**form, **image.fields()})
+        body = _Body({**form, **image.fields()}, seconds_left)
         try:
             with self._post(credentials, body) as response:
                 _check(response)
-                return response, _receive(response, into)
+                return response, _receive(response, into, seconds_left)
         except requests.RequestException as error:
             # `finished`: the encoder has given out its last byte, so the service may have it all.
             raise Unavailable(
@@ -165,6 +185,19 @@ class Pixian:
             allow_redirects=False,
             stream=True,
         )
+
+
+class _Body(MultipartEncoder):  # type: ignore[misc]
+    """A multipart body that stops when there is no time left to wait for the answer to it."""
+
+    def __init__(self, fields: Fields, seconds_left: Callable[[], float]) -> None:
+        super().__init__(fields)
+        self._seconds_left = seconds_left
+
+    def read(self, size: int = -1) -> bytes:
+        if self._seconds_left() < CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + RESERVED_SECONDS:
+            raise Unavailable("There is too little time left for a call to Pixian.")
+        return bytes(super().read(size))
 
 
 def remove_background_url(endpoint: str) -> str:
@@ -186,10 +219,14 @@ def _check(response: requests.Response) -> None:
         )
 
 
-def _receive(response: requests.Response, into: IO[bytes]) -> int:
-    """Write the body to a file and return its size; a body cut short raises."""
+def _receive(
+    response: requests.Response, into: IO[bytes], seconds_left: Callable[[], float]
+) -> int:
+    """Write the body to a file and return its size; a body cut short or too slow raises."""
     for chunk in response.iter_content(_CHUNK_BYTES):
         into.write(chunk)
+        if seconds_left() < RESERVED_SECONDS:
+            raise Unavailable("Pixian's answer came too slowly.", maybe_charged=True)
     size = into.tell()
     if size == 0:
         raise Unavailable("Pixian answered 200 with nothing in it.", maybe_charged=True, status=200)

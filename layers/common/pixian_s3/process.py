@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-from pixian_s3 import naming
+from pixian_s3 import backoff, naming
 from pixian_s3.configuration import Settings
 from pixian_s3.credentials import Credentials
-from pixian_s3.endings import reject, try_later
+from pixian_s3.endings import give_up, reject, try_later
 from pixian_s3.errors import (
     AlreadyDone,
     Rejected,
@@ -37,6 +37,15 @@ def process_all(jobs: Iterable[Job], services: Services) -> None:
             crashes.append(crash)
     if crashes:
         raise ExceptionGroup("Some images could not be brought to an end", crashes)
+
+
+def bury_all(jobs: Iterable[Job], services: Services) -> None:
+    """Give up jobs whose every try crashed, each with a report."""
+    for job in jobs:
+        story = Story(job)
+        reason = f"Processing it crashed {backoff.MAX_CRASHES} times; the function's log says why."
+        give_up(story, reason, services)
+        services.telemetry.tell(story)
 
 
 def process(job: Job, services: Services) -> None:
@@ -94,7 +103,9 @@ def _work(key: str, story: Story, settings: Settings, services: Services) -> Non
 
 def _call(image: Image, story: Story, services: Services, files: ExitStack) -> CutOut:
     def call(credentials: Credentials) -> CutOut:
-        answer = services.pixian.remove_background(credentials, image, story.parameters)
+        answer = services.pixian.remove_background(
+            credentials, image, story.parameters, services.seconds_left
+        )
         return files.enter_context(answer)
 
     try:

@@ -14,7 +14,12 @@ from pixian_s3.telemetry import Telemetry
 
 @dataclass(frozen=True)
 class Services:
-    """The adapters, made in `wiring`; `now` is in seconds since the epoch."""
+    """The adapters, made in `wiring`.
+
+    Attributes:
+        now: seconds since the epoch.
+        seconds_left: until Lambda ends the invocation.
+    """
 
     configuration: LiveConfiguration
     credentials: CredentialsSecret
@@ -24,3 +29,4 @@ class Services:
     storage: Storage
     telemetry: Telemetry
     now: Callable[[], float]
+    seconds_left: Callable[[], float]

@@ -1,9 +1,10 @@
 """The one place that reads the environment and makes the clients."""
 
+import math
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Self
 
@@ -56,7 +57,7 @@ def _services() -> Services:
 
 def services(context: LambdaContext) -> Services:
     """The services of this process, told about the invocation that begins."""
-    made = _services()
+    made = replace(_services(), seconds_left=lambda: context.get_remaining_time_in_millis() / 1000)
     made.ledger.register(context)
     return made
 
@@ -84,6 +85,7 @@ def build(environment: Environment) -> Services:
         storage=Storage(boto3.client("s3", config=_AWS), environment.output_bucket),
         telemetry=telemetry,
         now=time.time,
+        seconds_left=lambda: math.inf,  # until an invocation begins
     )
 
 
