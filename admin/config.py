@@ -1,5 +1,6 @@
 """Put a configuration document into force: `make config FILE=config.json`."""
 
+import json
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ from admin.errors import UserError
 from admin.stack import Stack, chosen
 from pixian_s3.configuration import Configuration, parse
 from pixian_s3.errors import InvalidConfiguration
+from pixian_s3.parameters import Value
 
 _POLL_SECONDS = 1
 _PATIENCE_SECONDS = 120
@@ -63,7 +65,11 @@ def changes(old: Configuration, new: Configuration) -> Iterator[str]:
         for name in sorted(before.values.keys() | after.values.keys()):
             if before.get(name) != after.get(name):
                 where = prefix or "(defaults)"
-                yield f"{where}  {name}: {before.get(name)} -> {after.get(name)}"
+                yield f"{where}  {name}: {_shown(before.get(name))} -> {_shown(after.get(name))}"
+
+
+def _shown(value: Value | None) -> str:
+    return "not set" if value is None else json.dumps(value)
 
 
 def in_force(stack: Stack) -> Configuration:

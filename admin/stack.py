@@ -81,7 +81,7 @@ class AwsStack:
         except (ClientError, BotoCoreError) as error:
             raise UserError(
                 f"The stack {name} can't be found: {error}\n"
-                "Name another with STACK=…, or check your AWS credentials and region."
+                "Name another with STACK=…, or check your AWS credentials and AWS_DEFAULT_REGION."
             ) from error
         return cls({output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]})
 
@@ -103,7 +103,15 @@ def running_here(path: Path) -> LocalStack | None:
 
 
 def chosen() -> Stack:
-    """The stack in AWS that STACK names; without it the one on this machine, else `pixian-s3`."""
+    """The stack in AWS that STACK names; without it the one on this machine, never another.
+
+    Raises:
+        UserError: there is none.
+    """
     if name := os.environ.get("STACK"):
         return AwsStack.find(name)
-    return running_here(STACK_FILE) or AwsStack.find("pixian-s3")
+    if stack := running_here(STACK_FILE):
+        return stack
+    raise UserError(
+        "No stack runs here: start one with `make local`, or name one in AWS with STACK=…"
+    )

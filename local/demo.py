@@ -5,9 +5,10 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Self
 
@@ -27,6 +28,7 @@ from local.world import (
     world,
 )
 from pixian_s3.configuration import Configuration
+from pixian_s3.parameters import Value
 
 _PHOTOGRAPHS = ROOT / ".tools/photographs/skimage/data"
 _DEFAULT_IMAGES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
@@ -51,20 +53,38 @@ class Plan:
     @classmethod
     def read(cls) -> Self:
         """From IMAGES, PREFIX and OUT; a person's own images go under one prefix only."""
-        named = tuple(Path(name) for name in shlex.split(os.environ.get("IMAGES", "")))
-        for image in named:
-            if not image.is_file():
-                raise UserError(f"IMAGES: there is no file {image}.")
+        named = _named_images(os.environ.get("IMAGES", ""))
         prefix = os.environ.get("PREFIX") or ("" if named else None)
         images = named or tuple(_PHOTOGRAPHS / name for name in _DEFAULT_IMAGES)
         return cls(images, prefix, Path(os.environ.get("OUT") or "demo-out"))
 
     def prefixes(self, configuration: Configuration) -> list[str]:
-        """The prefixes to drop each image under."""
-        if self.prefix is not None:
-            return [self.prefix]
-        known = ["", *configuration.prefixes]
-        return [p for p in known if configuration.settings_for(p).flag("pipeline.enabled")]
+        """The prefixes to drop each image under.
+
+        Raises:
+            UserError: none of them is processed.
+        """
+        wanted = ["", *configuration.prefixes] if self.prefix is None else [self.prefix]
+        enabled = [p for p in wanted if configuration.settings_for(p).flag("pipeline.enabled")]
+        if not enabled:
+            raise UserError(f"The configuration disables the prefix {self.prefix!r}.")
+        return enabled
+
+
+def _named_images(names: str) -> tuple[Path, ...]:
+    found = [
+        Path(match)
+        for name in shlex.split(names)
+        for match in sorted(glob(name)) or [name]  # noqa: PTH207 - it may be absolute
+    ]
+    for image in found:
+        if not image.is_file():
+            raise UserError(
+                f"IMAGES: there is no file {image}. (Put a name with spaces in quotes.)"
+            )
+    if len({image.name for image in found}) < len(found):
+        raise UserError("IMAGES: two files have the same name, and would have the same key.")
+    return tuple(found)
 
 
 def main() -> int:
@@ -74,13 +94,17 @@ def main() -> int:
     with _stack() as stack:
         exhibits = _show(plan, stack)
     index = plan.out / "index.html"
-    index.write_text(page(exhibits))
+    index.write_text(page(exhibits, _cut_out_by()))
     shown = [one for exhibit in exhibits for one in exhibit.shown]
     failed = [one for one in shown if not one.after]
     for one in failed:
         print(f"{one.key}: {one.problem}", file=sys.stderr)
-    print(f"{len(shown) - len(failed)} of {len(shown)} images came back: {index}")
+    print(f"{len(shown) - len(failed)} of {len(shown)} results came back: {index}")
     return min(len(failed), 1)
+
+
+def _cut_out_by() -> str:
+    return os.environ.get("PIXIAN_ENDPOINT") or "the stand-in on this machine, not by Pixian itself"
 
 
 @contextmanager
@@ -112,7 +136,13 @@ def _show(plan: Plan, stack: Stack) -> list[Exhibit]:
             image.name,
             _copy(image, plan.out),
             [
-                _collect(dropped[image, p], endings.get(dropped[image, p]), plan.out, stack)
+                _collect(
+                    dropped[image, p],
+                    endings.get(dropped[image, p]),
+                    configuration.settings_for(p).values,
+                    plan.out,
+                    stack,
+                )
                 for p in prefixes
             ],
         )
@@ -133,17 +163,25 @@ def _copy(image: Path, out: Path) -> str:
     return copy.relative_to(out).as_posix()
 
 
-def _collect(dropped: Dropped, ending: Ending | None, out: Path, stack: Stack) -> Shown:
+def _collect(
+    dropped: Dropped,
+    ending: Ending | None,
+    parameters: Mapping[str, Value],
+    out: Path,
+    stack: Stack,
+) -> Shown:
     """Bring one result to the output folder, its metadata beside it."""
     if ending is None:
-        return Shown(dropped.key, None, {}, f"nothing came in {_PATIENCE_SECONDS} s")
+        problem = f"nothing came in {_PATIENCE_SECONDS} s"
+        return Shown(dropped.key, parameters, None, {}, problem)
     if ending.report:
-        return Shown(dropped.key, None, {}, ending.report["error"])
+        return Shown(dropped.key, parameters, None, {}, ending.report["error"])
     after = _file(out / "after", ending.key)
     stack.client("s3").download_file(stack.outputs["OutputBucket"], ending.key, str(after))
     metadata = after.with_name(after.name + ".metadata.json")
     metadata.write_text(json.dumps(ending.metadata, indent=2) + "\n")
-    return Shown(dropped.key, after.relative_to(out).as_posix(), ending.metadata, None)
+    shown = after.relative_to(out).as_posix()
+    return Shown(dropped.key, parameters, shown, ending.metadata, None)
 
 
 def _file(folder: Path, key: str) -> Path:

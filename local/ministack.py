@@ -1,6 +1,7 @@
 """The local AWS: MiniStack over TLS on loopback, with IAM enforced."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -115,6 +116,8 @@ class MiniStack:
         finally:
             _kill_group(self._process.pid)
             self._process.wait()
+            # It leaves a copy of the layers for each worker, some hundred MB in all.
+            shutil.rmtree(self._directory / "tmp", ignore_errors=True)
 
 
 def _kill_group(group: int) -> None:

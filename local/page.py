@@ -5,12 +5,23 @@ from dataclasses import dataclass
 from html import escape
 from urllib.parse import quote
 
+from pixian_s3.parameters import Value, form_value
+
 
 @dataclass(frozen=True)
 class Shown:
-    """What became of one dropped key: a file beside the page and its metadata, or the problem."""
+    """What became of one dropped key.
+
+    Attributes:
+        key: in the input bucket.
+        parameters: that the configuration sets for it.
+        after: the result, a file beside the page.
+        metadata: of the result.
+        problem: why there is none.
+    """
 
     key: str
+    parameters: Mapping[str, Value]
     after: str | None
     metadata: Mapping[str, str]
     problem: str | None
@@ -25,9 +36,10 @@ class Exhibit:
     shown: list[Shown]
 
 
-def page(exhibits: list[Exhibit]) -> str:
+def page(exhibits: list[Exhibit], cut_out_by: str) -> str:
     """The page as HTML; it needs nothing but the files that it names."""
-    return _PAGE.replace("{{exhibits}}", "\n".join(map(_exhibit, exhibits)))
+    shown = "\n".join(map(_exhibit, exhibits))
+    return _PAGE.replace("{{by}}", escape(cut_out_by)).replace("{{exhibits}}", shown)
 
 
 def _exhibit(exhibit: Exhibit) -> str:
@@ -50,7 +62,8 @@ def _shown(one: Shown) -> str:
         return f'<figure><p class="problem">{problem}</p></figure>'
     framed = _framed(one.after, one.metadata, "result")
     return f"""<figure><div class="frame chequered">{framed}</div>
-      <figcaption><b>{escape(one.key)}</b><dl>{_facts(one.metadata)}</dl></figcaption></figure>"""
+      <figcaption><b>{escape(one.key)}</b>
+        <p>{_parameters(one.parameters)}</p><dl>{_facts(one.metadata)}</dl></figcaption></figure>"""
 
 
 def _framed(source: str, metadata: Mapping[str, str], which: str) -> str:
@@ -66,14 +79,20 @@ def _framed(source: str, metadata: Mapping[str, str], which: str) -> str:
     return f'{image}<div class="box" style="{place}"></div>'
 
 
+def _parameters(parameters: Mapping[str, Value]) -> str:
+    return "<br>".join(
+        f"{escape(name)}: {escape(form_value(value))}" for name, value in sorted(parameters.items())
+    )
+
+
 def _facts(metadata: Mapping[str, str]) -> str:
     said = {name.removeprefix("pixian-"): value for name, value in metadata.items()}
     return "".join(
         (
             _fact("size", said.get("result-size", "").replace(" ", " x ")),
             _fact("foreground: top left width height", said.get("result-foreground", "")),
-            _fact("credits", said.get("credits-charged", "")),
-            _fact("would have cost", said.get("credits-calculated", "")),
+            _fact("credits charged", said.get("credits-charged", "")),
+            _fact("credits it would cost", said.get("credits-calculated", "")),
         )
     )
 
@@ -94,19 +113,22 @@ _PAGE = """<!doctype html>
   section { background: #fff; border: 1px solid #ddd; border-radius: 8px; padding: .75rem 1.25rem;
             margin: 1.25rem 0 }
   .row { display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: 1.25rem;
-         align-items: end }
-  figure { margin: 0 } .frame { position: relative; width: fit-content }
+         align-items: start }
+  figure { margin: 0 }
+  .frame { position: relative; width: fit-content; border: 1px solid #ddd }
   img { display: block; max-width: 100%; max-height: 340px }
   .chequered { background: repeating-conic-gradient(#ccc 0 25%, #fff 0 50%) 0 0 / 24px 24px }
   .box { position: absolute; outline: 2px dashed #d6336c; pointer-events: none }
   .problem { background: #fff0f0; border-left: 4px solid #c92a2a; padding: .75rem 1rem }
-  figcaption { padding: .4rem 0; overflow-wrap: anywhere; min-height: 7.5rem }
+  figcaption { padding: .4rem 0; overflow-wrap: anywhere }
+  figcaption p { margin: 0; font-size: .85rem; color: #555 }
   dl { display: grid; grid-template-columns: auto 1fr; gap: 0 .75rem; margin: 0; font-size: .85rem }
   dt { color: #767676 } dd { margin: 0; font-variant-numeric: tabular-nums }
 </style>
 <h1>Before and after</h1>
 <p>Each image as it was dropped and what came back under each prefix. Dashed: the box that Pixian
-found the foreground in. Transparency shows as a chequerboard.</p>
+found the foreground in. Transparency shows as a chequerboard. Cut out by {{by}}; a watermark says
+that it was a test, which costs nothing.</p>
 {{exhibits}}
 </html>
 """

@@ -12,14 +12,15 @@ from urllib.parse import urlsplit
 
 from admin.config import check, publish
 from admin.errors import UserError
-from admin.stack import STACK_FILE, LocalStack
+from admin.stack import STACK_FILE, LocalStack, running_here
 from local.deployment import deploy
 from local.ministack import ROOT, MiniStack
 from local.pixian import StandIn
 from local.stories import follow, tell
 
 DIRECTORY = ROOT / ".local"
-_DEFAULT_PORT = 4566
+_DEFAULT_PORT = "4566"
+_LAST_PORT = 65_535
 
 
 @contextmanager
@@ -64,6 +65,14 @@ def _fill_in_credentials(stack: LocalStack, api_id: str, api_secret: str) -> Non
     )
 
 
+def port_from_environment() -> int:
+    """PORT, or the one that local AWS services usually have."""
+    text = os.environ.get("PORT") or _DEFAULT_PORT
+    if not text.isdecimal() or not 1 <= int(text) <= _LAST_PORT:
+        raise UserError(f"PORT={text}: it must be a number from 1 to {_LAST_PORT}.")
+    return int(text)
+
+
 def pixian_from_environment() -> tuple[str, str, str] | None:
     """PIXIAN_ENDPOINT with its credentials, or None for the stand-in."""
     endpoint = os.environ.get("PIXIAN_ENDPOINT")
@@ -97,13 +106,13 @@ def exit_on_signal() -> None:
 def main() -> None:
     """Run until Ctrl-C, telling each image's story."""
     exit_on_signal()
-    print("Starting Pixian's stand-in and the local AWS, then building and deploying the stack …")
-    port = int(os.environ.get("PORT") or _DEFAULT_PORT)
+    if running_here(STACK_FILE):
+        raise UserError("A stack runs here already: stop it first, or use another clone.")
+    port, pixian = port_from_environment(), pixian_from_environment()
     document = configuration_from_environment()
     STACK_FILE.unlink(missing_ok=True)
-    with world(
-        DIRECTORY, port=port, pixian=pixian_from_environment(), configuration=document
-    ) as stack:
+    print("Starting Pixian's stand-in and the local AWS, then building and deploying the stack …")
+    with world(DIRECTORY, port=port, pixian=pixian, configuration=document) as stack:
         stack.save(STACK_FILE)
         try:
             _print_welcome(stack)
@@ -114,7 +123,12 @@ def main() -> None:
 
 
 def _print_welcome(stack: LocalStack) -> None:
-    print(f"""Ready. Drop images into s3://{stack.outputs["InputBucket"]}:
+    print(f"""Ready. From another terminal, in this folder:
+
+  make demo IMAGES=photo.jpg            drops it and shows what comes back
+  make config FILE=config.json          changes the parameters
+
+or with boto3 or the AWS CLI, if you have it:
 
   export AWS_ENDPOINT_URL={stack.endpoint_url} AWS_CA_BUNDLE={stack.ca_bundle}
   export AWS_ACCESS_KEY_ID={stack.aws_access_key_id} AWS_SECRET_ACCESS_KEY={stack.aws_secret_access_key}

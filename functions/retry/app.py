@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pixian_s3.backoff import MAX_CRASHES
+from pixian_s3.backoff import MAX_RECEIPTS
 from pixian_s3.job import jobs_from_message
 from pixian_s3.process import bury_all, process_all
 from pixian_s3.wiring import services
@@ -21,9 +21,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     """An SQS batch; a message whose processing crashed is named, and comes again."""
 
     def process_message(record: SQSRecord) -> None:
-        crashes = int(record.attributes.approximate_receive_count or 1) - 1
-        act = process_all if crashes < MAX_CRASHES else bury_all
-        act(jobs_from_message(record.body), services(context))
+        made = services(context)
+        receipts = int(record.attributes.approximate_receive_count or 1)
+        act = process_all if receipts <= MAX_RECEIPTS else bury_all
+        with made.telemetry.telling_crashes(f"message {record.message_id}"):
+            act(jobs_from_message(record.body), made)
 
     # With a batch of one, every failure is a failure of the entire batch: not to be raised.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)

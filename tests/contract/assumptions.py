@@ -114,12 +114,12 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "Of a GIF with several frames, the first is cut out.",
-        (_PROGRAM + "images.py: frames", _STAND_IN + "picture.py: _decoded"),
+        (_PROGRAM + "convert.py: first picture", _STAND_IN + "picture.py: _decoded"),
         checks.gif_frames,
     ),
     Assumption(
         "Of a TIFF with several pages, the first is cut out.",
-        (_PROGRAM + "images.py: frames", _STAND_IN + "picture.py: _decoded"),
+        (_PROGRAM + "convert.py: first picture", _STAND_IN + "picture.py: _decoded"),
         checks.tiff_pages,
     ),
     Assumption(

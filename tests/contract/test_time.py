@@ -1,21 +1,26 @@
 """A call that would outlive the function is given up while there is time to say so."""
 
 import io
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 
+from pixian_s3.credentials import Credentials
 from pixian_s3.errors import Unavailable
 from pixian_s3.pixian import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
-    RESERVED_SECONDS,
+    WRITING_SECONDS,
+    Pixian,
     Upload,
 )
 from tests.builders import picture
 from tests.contract.conftest import Service
 
-ENOUGH = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + RESERVED_SECONDS
+ENOUGH = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + WRITING_SECONDS
 
 
 def running_out(*seconds: float) -> Callable[[], float]:
@@ -41,7 +46,43 @@ def test_a_call_is_not_begun_without_time_for_its_answer(service: Service) -> No
     assert not caught.value.maybe_charged
 
 
-def test_an_answer_that_comes_too_slowly_is_given_up(service: Service) -> None:
-    with pytest.raises(Unavailable, match="too slowly") as caught:
-        call(service, running_out(ENOUGH, ENOUGH, RESERVED_SECONDS - 1))
+def test_waiting_for_the_answer_takes_the_time_kept_for_it(service: Service) -> None:
+    call(service, running_out(ENOUGH, WRITING_SECONDS))
+
+
+@pytest.fixture
+def trickling() -> Iterator[str]:
+    """A service that gives one byte of its answer and holds back the rest."""
+    release = threading.Event()
+
+    class Trickling(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Type", "image/png")
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"x")
+            release.wait(30)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Trickling) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        release.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_an_answer_that_comes_too_slowly_is_given_up(trickling: str) -> None:
+    upload = Upload(io.BytesIO(picture()), "a.png", "image/png")
+    seconds_left = running_out(ENOUGH, WRITING_SECONDS - 1)
+    with requests.Session() as session:
+        client = Pixian(trickling, session)
+        answer = client.remove_background(Credentials("me", "secret"), upload, {}, seconds_left)
+        with pytest.raises(Unavailable, match="too slowly") as caught, answer:
+            pass
     assert caught.value.maybe_charged

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pixian_s3.parameters import PIPELINE, PIXIAN, Boolean, Choice, Integer, Kind, Text
+from pixian_s3.parameters import PIPELINE, PIXIAN, Boolean, Choice, Integer, Kind, Text, is_plain
 
 _NULLED_FOR_DELTA_PNG = {
     "background.color": None,
@@ -25,7 +25,7 @@ def _values(kind: Kind) -> st.SearchStrategy[Any]:
         case Choice(words):
             return st.sampled_from([word for word in words if word != "delta_png"])
         case Text(pattern):
-            return st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True)
+            return st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True).filter(is_plain)
     raise NotImplementedError(kind)
 
 
@@ -52,7 +52,7 @@ def _effective(layer: dict[str, Any]) -> dict[str, Any]:
     return layer | needed
 
 
-_PREFIX = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+_PREFIX = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
 _PREFIXES = st.dictionaries(_PREFIX, _DEFAULTS.map(_effective), max_size=4)
 _DELTA = {"\u0394": _NULLED_FOR_DELTA_PNG | {"output.format": "delta_png"}}
 

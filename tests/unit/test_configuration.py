@@ -177,3 +177,17 @@ def test_what_modifies_something_inherited_is_fine() -> None:
 
 def test_a_document_nested_too_deeply_is_refused() -> None:
     assert faults('{"defaults":' + "[" * 100_000) == ["document"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"defaults": {"test": true, "test": false}}',
+        '{"prefixes": {"a/": {}, "a/": {}}}',
+        '{"defaults": {"pipeline": {"result_key": "{stem}\\ud800{suffix}"}}}',
+        '{"prefixes": {"\\ud800": {}}}',
+    ],
+)
+def test_what_is_ambiguous_or_cannot_be_written_is_refused(text: str) -> None:
+    with pytest.raises(InvalidConfiguration):
+        parse(text)

@@ -12,6 +12,7 @@ import boto3
 import pytest
 
 from pixian_s3 import wiring
+from pixian_s3.backoff import MAX_RECEIPTS
 from tests.builders import picture
 from tests.unit.servers import refusal
 from tests.unit.world import INPUT, Context, World
@@ -141,19 +142,24 @@ def received(message: dict[str, Any], times: int) -> dict[str, Any]:
     return message
 
 
-def test_a_message_is_tried_three_times(stack: World) -> None:
+def test_a_message_is_tried_five_times(stack: World) -> None:
     message = batch(stack.drop("shoes/a.jpg").to_message())
-    assert failed(retry(received(message, 3), Context())) == []
+    assert failed(retry(received(message, MAX_RECEIPTS), Context())) == []
     assert stack.output_keys() == ["shoes/a.png"]
 
 
-def test_after_three_crashes_it_is_a_dead_letter_with_a_report(stack: World) -> None:
-    # Given a message that was received three times before, and never finished
+def test_after_five_tries_it_is_a_dead_letter_with_a_report(stack: World) -> None:
+    # Given a message that was received five times before, and never finished
     job = stack.drop("shoes/a.jpg").failed(maybe_charged=False)
     # When it comes again
-    answer = retry(received(batch(job.to_message()), 4), Context())
+    answer = retry(received(batch(job.to_message()), MAX_RECEIPTS + 1), Context())
     # Then it ends as a dead letter with a report, without another call
     assert failed(answer) == []
-    assert "crashed 3 times" in stack.report()["error"]
+    assert "5 times" in stack.report()["error"]
     assert stack.buried() == [job.afresh()]
     assert stack.pixian.calls == []
+
+
+def test_a_crash_is_logged(stack: World, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
+    retry(batch("no job"), Context())
+    assert '"message":"crashed"' in capsys.readouterr().out

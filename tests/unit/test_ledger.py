@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from pixian_s3.errors import AlreadyDone, Claimed, Rejected, Unavailable
+from pixian_s3.errors import Claimed, Rejected, Skipped, Unavailable
 from pixian_s3.ledger import RESERVED_SECONDS, Ledger
 from tests.builders import make_job, make_settings
 from tests.unit.world import Context
@@ -55,14 +55,14 @@ def test_the_work_is_done(subject: Subject) -> None:
 
 def test_the_second_time_it_is_done_already(subject: Subject) -> None:
     subject.ledger.once(JOB, SETTINGS, subject.work)
-    with pytest.raises(AlreadyDone):
+    with pytest.raises(Skipped):
         subject.ledger.once(JOB, SETTINGS, subject.work)
     assert subject.worked == 1
 
 
 def test_another_try_of_the_same_image_is_the_same_work(subject: Subject) -> None:
     subject.ledger.once(JOB, SETTINGS, subject.work)
-    with pytest.raises(AlreadyDone):
+    with pytest.raises(Skipped):
         subject.ledger.once(make_job(failures=3, sequencer="FF"), SETTINGS, subject.work)
 
 
@@ -82,7 +82,7 @@ def test_another_image_is_other_work(subject: Subject, other: dict[str, str]) ->
 
 def test_without_versions_other_content_is_other_work(subject: Subject) -> None:
     for etag in ("one", "other", "one"):
-        with contextlib.suppress(AlreadyDone):
+        with contextlib.suppress(Skipped):
             subject.ledger.once(make_job(version_id=None, etag=etag), SETTINGS, subject.work)
     assert subject.worked == 2
 
@@ -169,8 +169,8 @@ def test_a_claim_is_kept_as_long_as_a_message_lives(subject: Subject) -> None:
 def test_a_result_is_reserved_for_one_source(subject: Subject) -> None:
     # Given a reservation
     subject.ledger.reserve("a.png", replace(JOB, key="a.jpg"), now=1000)
-    # When another source wants the same result, then it is rejected
-    with pytest.raises(Rejected, match=r"a\.png"):
+    # When another source wants the same result, then it has to wait
+    with pytest.raises(Claimed, match=r"a\.png"):
         subject.ledger.reserve("a.png", replace(JOB, key="a.gif"), now=1001)
 
 

@@ -20,7 +20,9 @@ KEYS = st.text(st.sampled_from("a ß€😀/%+\"'"), max_size=1024).map(
 
 def stored(job: Job, **document: Any) -> StoredObject:
     """A result made from the job."""
-    return StoredObject('"etag"', result_metadata(job, make_settings(**document), CUT_OUT.headers))
+    return StoredObject(
+        '"etag"', "image/png", result_metadata(job, make_settings(**document), CUT_OUT.headers)
+    )
 
 
 def test_all_that_pixian_said_is_kept_as_it_said_it() -> None:
@@ -87,7 +89,7 @@ def test_long_keys_that_differ_at_their_end_look_different() -> None:
         (stored(make_job(etag="other")), Verdict.FREE),
         (stored(make_job(sequencer="1055AED6DCD90281E5")), Verdict.STALE),
         (stored(make_job("shoes/a.gif")), Verdict.COLLISION),
-        (StoredObject('"etag"', {}), Verdict.COLLISION),
+        (StoredObject('"etag"', "image/png", {}), Verdict.COLLISION),
     ],
     ids=[
         "nothing there",

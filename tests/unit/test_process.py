@@ -399,8 +399,8 @@ def test_two_files_of_one_stem_at_the_same_moment_cost_one_call(world: World) ->
     world.services.ledger.reserve("shoes/a.png", world.drop("shoes/a.gif"), world.now)
     # When a.jpg is processed
     world.process(world.drop("shoes/a.jpg"))
-    # Then it is rejected before a credit is spent
-    assert "shoes/a.png" in world.report()["error"]
+    # Then it waits, and no credit is spent
+    assert [seconds for _, seconds in world.waiting()] == [backoff.CLAIMED_DELAY_SECONDS]
     assert world.pixian.calls == []
 
 
@@ -446,3 +446,64 @@ def test_the_results_key_follows_its_pattern(world: World) -> None:
     world.configure(defaults={"pipeline": {"result_key": "done/{path}{stem}-cut{suffix}"}})
     world.process(world.drop("shoes/a.jpg"))
     assert world.output_keys() == ["done/shoes/a-cut.png"]
+
+
+# ---- Several drops of one key -------------------------------------------------------------------
+
+
+def test_an_older_image_leaves_the_report_of_a_newer_one(world: World) -> None:
+    # Given an image, and a newer file under its key that got a report
+    older, newer = world.drop(), world.drop(body=b"no image")
+    world.process(newer)
+    # When the older one succeeds, and again when its event comes twice
+    world.process(older)
+    world.process(older)
+    # Then both endings stand
+    assert world.output_keys() == ["shoes/a.jpg.error.json", "shoes/a.png"]
+
+
+def test_an_older_failure_leaves_the_report_of_a_newer_one(world: World) -> None:
+    older, newer = world.drop(body=b"older"), world.drop(body=b"newer")
+    world.process(newer)
+    world.process(older)
+    assert world.report()["source"]["version_id"] == newer.version_id
+
+
+def test_what_was_dropped_last_has_the_result(world: World) -> None:
+    # Given a result of A, then B, which waits, then A again
+    first = world.drop(body=picture((1, 1)))
+    world.process(first)
+    between, last = world.drop(body=picture((2, 2))), world.drop(body=picture((1, 1)))
+    told = world.process(last)
+    assert told.total("ImagesSkipped") == 1
+    # When B's turn comes
+    world.process(between)
+    # Then the result is A's, and B cost nothing
+    assert world.metadata("shoes/a.png")["source-version-id"] == last.version_id
+    assert len(world.pixian.calls) == 1
+
+
+# ---- After the charge ---------------------------------------------------------------------------
+
+
+def test_a_refusal_after_the_charge_is_final(world: World) -> None:
+    # Given a delta PNG that doesn't fit
+    world.configure(defaults={"output.format": "delta_png"})
+    world.pixian.answers = [Answer(body=picture((3, 3)))]
+    job = world.drop(body=picture((5, 5)))
+    # When its event comes three times
+    for _ in range(3):
+        world.process(job)
+    # Then it cost one call, and the report stands
+    assert len(world.pixian.calls) == 1
+    assert world.output_keys() == ["shoes/a.jpg.error.json"]
+
+
+def test_a_crash_after_the_charge_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("out of disk")
+
+    monkeypatch.setattr("pixian_s3.process.store", crash)
+    told = world.process(world.drop())
+    assert told.total("MaybeCharged") == 1
+    assert [job.maybe_charged for job, _ in world.waiting()] == [1]

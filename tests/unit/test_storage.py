@@ -164,18 +164,26 @@ def test_a_report_is_json_for_people(subject: Subject) -> None:
 
 def test_a_report_is_deleted(subject: Subject) -> None:
     subject.storage.put_json("a.error.json", {})
-    subject.storage.delete_report("a.error.json")
+    subject.storage.delete("a.error.json")
     assert subject.storage.look("a.error.json") is None
 
 
-def test_where_no_report_is_no_deletion_is_noted(subject: Subject) -> None:
-    # S3 would keep a marker of each; the imitation doesn't, so watch what is asked.
-    asked: list[str] = []
-    subject.client.meta.events.register(
-        "before-call.s3", lambda model, **_: asked.append(model.name)
-    )
-    subject.storage.delete_report("a.error.json")
-    assert asked == ["HeadObject"]
+def test_what_was_to_be_replaced_and_is_gone_was_overtaken(subject: Subject) -> None:
+    subject.put(b"first")
+    seen = subject.storage.look("a.png")
+    subject.client.delete_object(Bucket="cut-out", Key="a.png")
+    with pytest.raises(Overtaken):
+        subject.storage.put_result(result(io.BytesIO(b"second")), seen)
+
+
+def test_other_metadata_leave_the_rest_as_it_was(subject: Subject) -> None:
+    subject.put(b"result")
+    seen = subject.storage.look("a.png")
+    assert seen is not None
+    subject.storage.put_metadata("a.png", seen, {"x": "y"})
+    head = subject.client.head_object(Bucket="cut-out", Key="a.png")
+    assert (head["Metadata"], head["ContentType"]) == ({"x": "y"}, "image/png")
+    assert subject.body("a.png") == b"result"
 
 
 def test_a_bucket_that_is_away_is_unavailable(subject: Subject) -> None:
@@ -209,7 +217,8 @@ def test_tags_go_from_source_to_result(subject: Subject) -> None:
     tagged: Any = {"TagSet": [{"Key": "owner", "Value": "a+b = c/d"}]}
     subject.client.put_object_tagging(Bucket="dropped", Key="a.jpg", Tagging=tagged)
     # When its tags are put on a result
-    tags = subject.storage.tags(job)
+    with subject.storage.open_source(job, with_tags=True) as source:
+        tags = source.tags
     subject.storage.put_result(replace(result(io.BytesIO(b"x")), tags=tags), None)
     # Then they are the same
     found = subject.client.get_object_tagging(Bucket="cut-out", Key="a.png")

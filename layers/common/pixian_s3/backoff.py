@@ -15,8 +15,11 @@ MAX_FAILURES = 100
 MAX_MAYBE_CHARGED = 3
 """Calls of unknown outcome before an image goes to the dead-letter queue: each may have cost."""
 
-MAX_CRASHES = 3
-"""Receipts of one message; the template's maxReceiveCount leaves one more, for giving it up."""
+MAX_RECEIPTS = 5
+"""Of one message, none of which ended: the function crashed, or Lambda had no room for it.
+
+The template's maxReceiveCount leaves one more receipt, for giving the image up with a report.
+"""
 
 BLOCKED_DELAY_SECONDS = 300
 """Between two looks at whether what blocks all images has been mended."""
@@ -52,9 +55,9 @@ def after(error: TryLater, job: Job, now: float) -> tuple[Job, int]:
 
 def exhausted(job: Job, now: float) -> str | None:
     """Why the job must not be tried again, or None if it may."""
-    if job.failures > MAX_FAILURES:
+    if job.failures >= MAX_FAILURES:
         return f"it failed {job.failures} times in a row"
-    if job.maybe_charged > MAX_MAYBE_CHARGED:
+    if job.maybe_charged >= MAX_MAYBE_CHARGED:
         return f"{job.maybe_charged} calls ended without an answer, and each may have cost a credit"
     if job.blocked_since is not None and now - job.blocked_since > MAX_BLOCKED_SECONDS:
         return f"it was blocked for {MAX_BLOCKED_SECONDS // 86400} days"

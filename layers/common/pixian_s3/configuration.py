@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pixian_s3.errors import Fault, InvalidConfiguration
-from pixian_s3.parameters import PIPELINE, PIXIAN, Parameter, Value, form_value
+from pixian_s3.parameters import PIPELINE, PIXIAN, Parameter, Value, form_value, is_plain
 
 type Layer = Mapping[str, Value | None]
 
@@ -127,13 +127,23 @@ def parse(text: str | bytes) -> Configuration:
         InvalidConfiguration: with every fault found.
     """
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_unambiguous)
     except (ValueError, RecursionError) as error:
-        raise InvalidConfiguration([Fault("document", f"is not JSON: {error}")]) from error
+        raise InvalidConfiguration(
+            [Fault("document", f"can't be read as JSON: {error}")]
+        ) from error
     faults = list(_document_faults(document)) or list(_ineffective(document))
     if faults:
         raise InvalidConfiguration(faults)
     return _build(document)
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON takes the last of two equal names in silence; whoever wrote both meant one."""
+    names = [name for name, _ in pairs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InvalidConfiguration([Fault(name, "stands twice here") for name in sorted(twice)])
+    return dict(pairs)
 
 
 def _build(document: dict[str, Any]) -> Configuration:
@@ -160,8 +170,8 @@ def _document_faults(document: object) -> Iterator[Fault]:
         return
     for prefix, layer in prefixes.items():
         path = _prefix_path(prefix)
-        if not prefix:
-            yield Fault(path, "an empty prefix is what defaults are for")
+        if not prefix or not is_plain(prefix):
+            yield Fault(path, "must be plain text and not empty; defaults are for all keys")
         yield from _layer_faults(path, layer)
 
 

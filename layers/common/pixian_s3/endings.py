@@ -1,6 +1,6 @@
 """How an image ends that has no result now: a report, another try, or a dead letter."""
 
-from pixian_s3 import backoff, naming
+from pixian_s3 import backoff, metadata, naming
 from pixian_s3.errors import (
     Blocked,
     PixianS3Error,
@@ -37,6 +37,14 @@ def try_later(story: Story, error: TryLater, services: Services) -> None:
     )
 
 
+def remove_report(story: Story, services: Services) -> None:
+    """Remove what an earlier try or an older file left; a newer file's report stays."""
+    key = naming.report_key(story.job.key)
+    existing = services.storage.look(key)
+    if existing and not existing.is_newer_than(story.job):
+        services.storage.delete(key)
+
+
 def give_up(story: Story, reason: str, services: Services) -> None:
     """Write a report and leave the job in the dead-letter queue."""
     _report(story, PixianS3Error(reason), services)
@@ -45,4 +53,8 @@ def give_up(story: Story, reason: str, services: Services) -> None:
 
 
 def _report(story: Story, error: PixianS3Error, services: Services) -> None:
-    services.storage.put_json(naming.report_key(story.job.key), error_report(story, error))
+    key = naming.report_key(story.job.key)
+    existing = services.storage.look(key)
+    if not (existing and existing.is_newer_than(story.job)):
+        about = metadata.event(story.job)
+        services.storage.put_json(key, error_report(story, error), about)

@@ -54,7 +54,6 @@ class ImageInfo:
         height: likewise.
         orientation: EXIF's, 1 to 8; 1 where there is none or no valid one. Always 1 for HEIF,
             whose readers turn the pixels upright themselves.
-        frames: of an animation, or pages.
     """
 
     format: str
@@ -62,7 +61,6 @@ class ImageInfo:
     width: int
     height: int
     orientation: int
-    frames: int
 
     @property
     def taken_as_is(self) -> bool:
@@ -149,8 +147,7 @@ def _described(image: ImageFile) -> ImageInfo:
     if name == "TIFF" and orientation >= 5:
         # Pillow says how large a TIFF will be when it stands upright.
         width, height = height, width
-    frames = getattr(image, "n_frames", 1)
-    return ImageInfo(name, _MIME_TYPES[name], width, height, orientation, frames)
+    return ImageInfo(name, _MIME_TYPES[name], width, height, orientation)
 
 
 def _require_decodable(info: ImageInfo) -> None:

@@ -21,7 +21,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pixian_s3.configuration import Settings
-from pixian_s3.errors import AlreadyDone, Claimed, Rejected, Unavailable
+from pixian_s3.errors import Claimed, Skipped, Unavailable
 from pixian_s3.job import Job
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ KEPT_SECONDS = 14 * 24 * 3600
 """SQS keeps a message no longer than 14 days."""
 
 
-RESERVED_SECONDS = 15 * 60
+RESERVED_SECONDS = 300
+"""How long a result's key is kept for one source: as long as a function can be at work on it."""
 
 
 class _Work:
@@ -65,13 +66,13 @@ class Ledger:
         self._config.register_lambda_context(context)
 
     def reserve(self, result_key: str, job: Job, now: float) -> None:
-        """Keep other sources from the result's key for a quarter of an hour.
+        """Keep other sources from the result's key while one is at work on it.
 
         Two files whose results have the same key may come at the same moment, when neither finds a
         result of the other.
 
         Raises:
-            Rejected: another source has reserved it.
+            Claimed: another source has reserved it. Who comes first is then seen by its result.
             Unavailable: the table can't be reached.
         """
         try:
@@ -87,9 +88,7 @@ class Ledger:
                 ExpressionAttributeValues={":me": {"S": job.key}, ":now": {"N": str(int(now))}},
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            raise Rejected(
-                f"Another file is being made into {result_key}. Give one of the two another name."
-            ) from error
+            raise Claimed(f"Another file is being made into {result_key}.") from error
         except (ClientError, BotoCoreError) as error:
             raise Unavailable(f"The claim table can't be used: {error}") from error
 
@@ -97,7 +96,7 @@ class Ledger:
         """Do the work unless it has been done.
 
         Raises:
-            AlreadyDone: it has.
+            Skipped: it has, whatever its ending was.
             Claimed: another invocation is at it.
             Unavailable: the table can't be reached.
             Whatever the work raises.
@@ -124,7 +123,7 @@ class Ledger:
             if not attempt.ran:
                 raise Unavailable(f"The claim table can't be used: {error}") from error
         if not attempt.ran:
-            raise AlreadyDone("It was processed before.")
+            raise Skipped("It was processed before.")
 
 
 def _claim(job: Job, settings: Settings) -> dict[str, str]:

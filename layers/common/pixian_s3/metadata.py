@@ -12,6 +12,8 @@ from pixian_s3.job import Job, is_newer
 MAX_METADATA_BYTES = 2048
 """S3's limit for the names and values of user metadata together."""
 
+SEQUENCER = "source-sequencer"
+
 _MAX_KEY_BYTES = 1024  # of it for the source's key; the rest needs less than 600
 
 _HEADERS = (
@@ -39,7 +41,16 @@ class StoredObject:
     """An object as a HEAD request shows it; `etag` with its quotes, as conditions need it."""
 
     etag: str
+    content_type: str
     metadata: Mapping[str, str]
+
+    def is_newer_than(self, job: Job) -> bool:
+        """Whether it was made from a newer event of the key than the job's."""
+        return is_newer(self.metadata.get(SEQUENCER, ""), than=job.sequencer)
+
+    def is_older_than(self, job: Job) -> bool:
+        """Whether it was made from an older event of the key than the job's."""
+        return is_newer(job.sequencer, than=self.metadata.get(SEQUENCER, ""))
 
 
 def result_metadata(job: Job, settings: Settings, headers: Mapping[str, str]) -> dict[str, str]:
@@ -54,11 +65,14 @@ def result_metadata(job: Job, settings: Settings, headers: Mapping[str, str]) ->
     source = {
         "source-key": encoded_key(job.key),
         "source-etag": job.etag,
-        "source-version-id": job.version_id or "",
-        "source-sequencer": job.sequencer,
         "parameters": settings.digest,
     }
-    return {name: value for name, value in (said | source).items() if value}
+    return {name: value for name, value in (said | source | event(job)).items() if value}
+
+
+def event(job: Job) -> dict[str, str]:
+    """Which drop of the source it was, of several under one key."""
+    return {"source-version-id": job.version_id or "", SEQUENCER: job.sequencer}
 
 
 def with_own(ours: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
@@ -90,7 +104,7 @@ def compare(existing: StoredObject | None, job: Job, settings: Settings) -> Verd
     made_from = existing.metadata
     if made_from.get("source-key") != encoded_key(job.key):
         return Verdict.COLLISION
-    if is_newer(made_from.get("source-sequencer", ""), than=job.sequencer):
+    if existing.is_newer_than(job):
         return Verdict.STALE
     same_source = made_from.get("source-etag") == job.etag
     same_parameters = made_from.get("parameters") == settings.digest

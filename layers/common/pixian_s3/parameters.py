@@ -20,7 +20,7 @@ class Kind(Protocol):
 
     @property
     def schema(self) -> dict[str, Any]:
-        """As JSON Schema, draft 7."""
+        """As JSON Schema, draft 4."""
 
     def accepts(self, value: object) -> bool:
         """Whether a value from a JSON document may be used."""
@@ -92,7 +92,9 @@ class Text:
         return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
 
     def accepts(self, value: object) -> bool:
-        return isinstance(value, str) and bool(re.fullmatch(self.pattern, value, re.ASCII))
+        if not isinstance(value, str) or not is_plain(value):
+            return False
+        return re.fullmatch(self.pattern, value, re.ASCII) is not None
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,11 @@ PIPELINE: tuple[Parameter, ...] = (
         description="Whether the source's tags are put on the result.",
     ),
 )
+
+
+def is_plain(text: str) -> bool:
+    """Whether text can stand in a key: no control characters, and no half of a character."""
+    return re.search("[\x00-\x1f\x7f\ud800-\udfff]", text) is None
 
 
 def form_value(value: Value) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import requests
 from requests_toolbelt import MultipartEncoder
@@ -23,13 +23,15 @@ CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 180
 """Pixian asks for an idle timeout of at least 180 s."""
 
-RESERVED_SECONDS = 30
-"""Of the function's time, for writing the result and telling the story."""
+WRITING_SECONDS = 30
+"""Kept of the function's time for writing the result and telling the story."""
 
 MAX_BASE64_CHARACTERS = 1 << 20
 """Pixian's limit for an image as text, 1 MB."""
 
 type Fields = dict[str, str | tuple[str, IO[bytes], str]]
+
+_SHORTEST_SECRET = 16  # characters; what is shorter in a signed address is a date or a version
 
 _PATH = "/api/v2/remove-background"
 _CHUNK_BYTES = 1 << 16
@@ -50,6 +52,10 @@ class Upload:
         self.file.seek(0)
         return {"image": (self.name, self.file, self.mime_type)}
 
+    def secrets(self) -> list[str]:
+        """What of it nobody may read in a log."""
+        return []
+
 
 @dataclass(frozen=True)
 class Base64:
@@ -61,6 +67,10 @@ class Base64:
         """As a text field."""
         self.file.seek(0)
         return {"image.base64": base64.b64encode(self.file.read()).decode()}
+
+    def secrets(self) -> list[str]:
+        """What of it nobody may read in a log."""
+        return []
 
     @staticmethod
     def fits(size: int) -> bool:
@@ -77,6 +87,12 @@ class Url:
     def fields(self) -> Fields:
         """As a text field."""
         return {"image.url": self.url}
+
+    def secrets(self) -> list[str]:
+        """The values that sign the address, in every form that an answer might quote."""
+        values = [value for _, value in parse_qsl(urlsplit(self.url).query)]
+        forms = {form for value in values for form in (value, quote(value), quote(value, safe=""))}
+        return sorted((form for form in forms if len(form) >= _SHORTEST_SECRET), key=len)[::-1]
 
 
 type Image = Upload | Base64 | Url
@@ -167,9 +183,10 @@ class Pixian:
         body = _Body({**form, **image.fields()}, seconds_left)
         try:
             with self._post(credentials, body) as response:
-                _check(response)
+                _check(response, [credentials.api_secret, *image.secrets()])
                 return response, _receive(response, into, seconds_left)
-        except requests.RequestException as error:
+        except (OSError, HTTPError) as error:
+            # All of requests' errors are OSErrors, and so is a full disk here.
             # `finished`: the encoder has given out its last byte, so the service may have it all.
             raise Unavailable(
                 f"No whole answer from Pixian: {error}", maybe_charged=body.finished
@@ -195,7 +212,10 @@ class _Body(MultipartEncoder):  # type: ignore[misc]
         self._seconds_left = seconds_left
 
     def read(self, size: int = -1) -> bytes:
-        if self._seconds_left() < CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + RESERVED_SECONDS:
+        # The last look for more bytes comes when all are sent.
+        if not self.finished and self._seconds_left() < (
+            CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + WRITING_SECONDS
+        ):
             raise Unavailable("There is too little time left for a call to Pixian.")
         return bytes(super().read(size))
 
@@ -206,10 +226,10 @@ def remove_background_url(endpoint: str) -> str:
     return endpoint if has_path else endpoint.rstrip("/") + _PATH
 
 
-def _check(response: requests.Response) -> None:
-    """Raise what the answer means, unless it is a result."""
+def _check(response: requests.Response, secrets: list[str]) -> None:
+    """Raise what the answer means, unless it is a result; no message quotes a secret."""
     if response.status_code != requests.codes.ok:
-        raise _refusal(response)
+        raise _refusal(response, secrets)
     mime_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
     if mime_type not in _SUFFIXES:
         raise Unavailable(
@@ -223,9 +243,10 @@ def _receive(
     response: requests.Response, into: IO[bytes], seconds_left: Callable[[], float]
 ) -> int:
     """Write the body to a file and return its size; a body cut short or too slow raises."""
-    for chunk in response.iter_content(_CHUNK_BYTES):
+    # `read1` gives what has come; `iter_content` would wait for a whole chunk, however slow.
+    while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
         into.write(chunk)
-        if seconds_left() < RESERVED_SECONDS:
+        if seconds_left() < WRITING_SECONDS:
             raise Unavailable("Pixian's answer came too slowly.", maybe_charged=True)
     size = into.tell()
     if size == 0:
@@ -234,10 +255,12 @@ def _receive(
     return size
 
 
-def _refusal(response: requests.Response) -> PixianS3Error:
+def _refusal(response: requests.Response, secrets: list[str]) -> PixianS3Error:
     status = response.status_code
     message, code = _error_json(response)
-    said = f"Pixian answered {status}: {_without_queries(message)}"
+    for secret in secrets:
+        message = message.replace(secret, "…")
+    said = f"Pixian answered {status}: {message}"
     match status:
         case 401:
             return Unauthorized(said, status=status)
@@ -264,11 +287,6 @@ def _error_json(response: requests.Response) -> tuple[str, int | None]:
         return str(error["message"]).strip(), code if isinstance(code, int) else None
     except (ValueError, TypeError, KeyError, AttributeError):
         return text[:200].strip() or response.reason, None
-
-
-def _without_queries(message: str) -> str:
-    """A message that quotes a presigned URL would carry its signature into logs and reports."""
-    return re.sub(r"(https?://[^\s?]+)\?\S*", r"\1?…", message)
 
 
 def _retry_after(response: requests.Response) -> int:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-from pixian_s3 import backoff, naming
+from pixian_s3 import backoff
 from pixian_s3.configuration import Settings
 from pixian_s3.credentials import Credentials
-from pixian_s3.endings import give_up, reject, try_later
+from pixian_s3.endings import give_up, reject, remove_report, try_later
 from pixian_s3.errors import (
     AlreadyDone,
     Rejected,
@@ -32,7 +32,8 @@ def process_all(jobs: Iterable[Job], services: Services) -> None:
     crashes = []
     for job in jobs:
         try:
-            process(job, services)
+            with services.telemetry.telling_crashes(job.key):
+                process(job, services)
         except Exception as crash:
             crashes.append(crash)
     if crashes:
@@ -43,7 +44,10 @@ def bury_all(jobs: Iterable[Job], services: Services) -> None:
     """Give up jobs whose every try crashed, each with a report."""
     for job in jobs:
         story = Story(job)
-        reason = f"Processing it crashed {backoff.MAX_CRASHES} times; the function's log says why."
+        reason = (
+            f"It was tried {backoff.MAX_RECEIPTS} times, and each time the function crashed or was "
+            "ended; its log says why."
+        )
         give_up(story, reason, services)
         services.telemetry.tell(story)
 
@@ -66,13 +70,20 @@ def process(job: Job, services: Services) -> None:
 def _make_cut_out(story: Story, services: Services) -> None:
     settings = _settings(story, services)
     key = result_key(settings.result_suffix, story, settings)
+    refusals: list[Rejected] = []
     try:
         look(key, story, settings, services)
-        services.ledger.once(story.job, settings, lambda: _work(key, story, settings, services))
+        services.ledger.once(
+            story.job,
+            settings,
+            lambda: refusals.extend(_work(key, story, settings, services)),
+        )
     except AlreadyDone:
-        _remove_report(story, services)
+        remove_report(story, services)
         raise
-    _remove_report(story, services)
+    for refusal in refusals:
+        raise refusal
+    remove_report(story, services)
 
 
 def _settings(story: Story, services: Services) -> Settings:
@@ -86,19 +97,31 @@ def _settings(story: Story, services: Services) -> Settings:
     return settings
 
 
-def _work(key: str, story: Story, settings: Settings, services: Services) -> None:
+def _work(key: str, story: Story, settings: Settings, services: Services) -> list[Rejected]:
+    """Make and store the cut-out.
+
+    Returns:
+        Why an answer that was paid for gives no result, if it doesn't: the claim is kept then.
+    """
+    storage = services.storage
     with ExitStack() as files:
-        source = files.enter_context(services.storage.open_source(story.job))
+        with_tags = settings.flag("pipeline.copy_tags")
+        source = files.enter_context(storage.open_source(story.job, with_tags=with_tags))
         prepared = prepare(source.file, story, settings, files)
-        image = choose_input(prepared, story, settings, services.storage)
+        image = choose_input(prepared, story, settings, storage)
         services.ledger.reserve(key, story.job, services.now())
         cut_out = _call(image, story, services, files)
         try:
             finished = finish(cut_out, prepared, story, settings, files)
             store(finished, source, story, settings, services)
-        except TryLater as error:
+        except Skipped:
+            raise
+        except Rejected as refusal:
+            return [refusal]
+        except Exception as error:
             # The credit is spent: whatever was in the way, this must not go on without bound.
             raise Unavailable(f"The result is lost: {error}", maybe_charged=True) from error
+    return []
 
 
 def _call(image: Image, story: Story, services: Services, files: ExitStack) -> CutOut:
@@ -116,7 +139,3 @@ def _call(image: Image, story: Story, services: Services, files: ExitStack) -> C
     story.pixian_seconds = cut_out.seconds
     story.result_bytes = cut_out.size
     return cut_out
-
-
-def _remove_report(story: Story, services: Services) -> None:
-    services.storage.delete_report(naming.report_key(story.job.key))

@@ -36,6 +36,7 @@ def look(key: str, story: Story, settings: Settings, services: Services) -> Stor
     existing = services.storage.look(key)
     match metadata.compare(existing, story.job, settings):
         case Verdict.DONE:
+            _acknowledge(key, existing, story, services)
             raise AlreadyDone("Its result is there already.")
         case Verdict.STALE:
             raise Skipped("A newer upload of it has a result already.")
@@ -46,6 +47,13 @@ def look(key: str, story: Story, settings: Settings, services: Services) -> Stor
             )
         case Verdict.FREE:
             return existing
+
+
+def _acknowledge(key: str, existing: StoredObject | None, story: Story, services: Services) -> None:
+    """Note on a result that a newer drop has the same content; an older one must not replace it."""
+    if existing and existing.is_older_than(story.job):
+        about = dict(existing.metadata) | metadata.event(story.job)
+        services.storage.put_metadata(key, existing, about)
 
 
 def finish(
@@ -61,7 +69,11 @@ def finish(
 
 
 def store(
-    cut_out: CutOut, source: Source, story: Story, settings: Settings, services: Services
+    cut_out: CutOut,
+    source: Source,
+    story: Story,
+    settings: Settings,
+    services: Services,
 ) -> None:
     """Write the result, and before it what stands beside it: whoever finds it finds all."""
     key = result_key(cut_out.suffix, story, settings)
@@ -70,7 +82,7 @@ def store(
         cut_out.file,
         cut_out.mime_type,
         _metadata(cut_out, source, story, settings),
-        services.storage.tags(story.job) if settings.flag("pipeline.copy_tags") else {},
+        source.tags,
     )
     for _ in range(_MAX_RACES):
         try:

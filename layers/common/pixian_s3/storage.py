@@ -48,10 +48,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Source:
-    """An object of the input bucket: a file at its beginning, and its own user metadata."""
+    """An object of the input bucket: a file at its beginning, its own user metadata and tags."""
 
     file: IO[bytes]
     metadata: Mapping[str, str]
+    tags: Mapping[str, str]
 
 
 class Storage:
@@ -62,7 +63,7 @@ class Storage:
         self._output_bucket = output_bucket
 
     @contextmanager
-    def open_source(self, job: Job) -> Iterator[Source]:
+    def open_source(self, job: Job, *, with_tags: bool = False) -> Iterator[Source]:
         """The job's version of its object, in a temporary file.
 
         A file, not a stream: its header is read before a credit is spent, and a call that has to be
@@ -82,7 +83,7 @@ class Storage:
                 for chunk in found["Body"].iter_chunks(_CHUNK_BYTES):
                     file.write(chunk)
             file.seek(0)
-            yield Source(file, found["Metadata"])
+            yield Source(file, found["Metadata"], self._tags(job) if with_tags else {})
 
     def presign(self, job: Job) -> str:
         """An address from which the job's version of its object can be read for a while."""
@@ -90,8 +91,7 @@ class Storage:
             "get_object", Params=_version(job), ExpiresIn=_URL_SECONDS
         )
 
-    def tags(self, job: Job) -> dict[str, str]:
-        """The tags of the job's version of its object."""
+    def _tags(self, job: Job) -> dict[str, str]:
         with _s3_errors("The source's tags"):
             found = self._s3.get_object_tagging(**_version(job))  # type: ignore[arg-type]
         return {tag["Key"]: tag["Value"] for tag in found["TagSet"]}
@@ -103,7 +103,7 @@ class Storage:
                 head = self._s3.head_object(Bucket=self._output_bucket, Key=key)
         except Gone:
             return None
-        return StoredObject(head["ETag"], head["Metadata"])
+        return StoredObject(head["ETag"], head["ContentType"], head["Metadata"])
 
     def put_result(self, result: Result, replaces: StoredObject | None) -> None:
         """Write a result, if what stands at its key is still what was seen there.
@@ -113,18 +113,37 @@ class Storage:
         """
         condition = {"IfMatch": replaces.etag} if replaces else {"IfNoneMatch": "*"}
         result.body.seek(0)
+        try:
+            with _s3_errors("The result"):
+                self._s3.put_object(
+                    Bucket=self._output_bucket,
+                    Key=result.key,
+                    Body=result.body,
+                    ContentType=result.content_type,
+                    Metadata=result.metadata,
+                    **({"Tagging": urlencode(result.tags)} if result.tags else {}),  # type: ignore[arg-type]
+                    **condition,  # type: ignore[arg-type]
+                )
+        except Gone as error:
+            # S3's answer where what was to be replaced has been deleted.
+            raise Overtaken(str(error)) from error
+
+    def put_metadata(self, key: str, seen: StoredObject, metadata: Mapping[str, str]) -> None:
+        """Give an object that is as it was seen other user metadata."""
         with _s3_errors("The result"):
-            self._s3.put_object(
+            self._s3.copy_object(
                 Bucket=self._output_bucket,
-                Key=result.key,
-                Body=result.body,
-                ContentType=result.content_type,
-                Metadata=result.metadata,
-                **({"Tagging": urlencode(result.tags)} if result.tags else {}),  # type: ignore[arg-type]
-                **condition,  # type: ignore[arg-type]
+                Key=key,
+                CopySource={"Bucket": self._output_bucket, "Key": key},
+                CopySourceIfMatch=seen.etag,
+                ContentType=seen.content_type,
+                MetadataDirective="REPLACE",
+                Metadata=metadata,
             )
 
-    def put_json(self, key: str, document: Mapping[str, Any]) -> None:
+    def put_json(
+        self, key: str, document: Mapping[str, Any], metadata: Mapping[str, str] | None = None
+    ) -> None:
         """Write an error report or a sidecar, for people and programs to read."""
         with _s3_errors(key):
             self._s3.put_object(
@@ -133,13 +152,13 @@ class Storage:
                 # Decimals become numbers as they were written: 0.2209 stays 0.2209.
                 Body=json.dumps(document, indent=2, ensure_ascii=False, default=float).encode(),
                 ContentType="application/json; charset=utf-8",
+                Metadata=metadata or {},
             )
 
-    def delete_report(self, key: str) -> None:
-        """Remove a report if there is one; without the look, S3 would note a deletion each time."""
-        if self.look(key):
-            with _s3_errors("The error report"):
-                self._s3.delete_object(Bucket=self._output_bucket, Key=key)
+    def delete(self, key: str) -> None:
+        """Remove an error report; S3 notes a deletion even of one that isn't there."""
+        with _s3_errors(key):
+            self._s3.delete_object(Bucket=self._output_bucket, Key=key)
 
 
 def _require_size(size: int) -> None:
@@ -168,6 +187,9 @@ def _s3_errors(what: str) -> Iterator[None]:
 def _meaning(what: str, error: ClientError) -> PixianS3Error:
     code = error.response["Error"]["Code"]
     if code in _ABSENT:
+        return Gone(f"{what} is not there any more.")
+    if code in _FORBIDDEN and "s3:ListBucket" in str(error):
+        # Who may not list a bucket isn't told that something is absent, but what they lack.
         return Gone(f"{what} is not there any more.")
     if code in _FORBIDDEN:
         return Blocked(f"{what} may not be read or written: {error}")

@@ -1,7 +1,9 @@
 """One log line and one set of metrics for each try of an image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
+from urllib.parse import quote
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -39,6 +41,15 @@ class Telemetry:
         """Log what a person should know although work goes on."""
         self._logger.warning(message)
 
+    @contextmanager
+    def telling_crashes(self, what: str) -> Iterator[None]:
+        """Log an exception that passes; what catches it above writes nothing."""
+        try:
+            yield
+        except Exception:
+            self._logger.exception("crashed", extra={"what": what})
+            raise
+
     def tell(self, story: Story) -> None:
         """Log a story that has ended, and count it."""
         seconds = self._now() - story.job.event_time
@@ -48,8 +59,9 @@ class Telemetry:
 
     def _count(self, story: Story, seconds: float) -> None:
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
-        # A dimension's value may not be empty.
-        metrics.add_dimension(name="prefix", value=story.prefix or "(defaults)")
+        # A dimension's value may neither be empty nor hold more than ASCII.
+        prefix = quote(story.prefix, safe="/ ") or "(defaults)"
+        metrics.add_dimension(name="prefix", value=prefix)
         for name, (unit, value) in _measures(story, seconds).items():
             metrics.add_metric(name=name, unit=unit, value=value)
         metrics.flush_metrics()

@@ -28,6 +28,9 @@ _AWS = Config(
     connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 5}
 )
 
+# In older regions boto3 would sign an address with version 2, which S3 refuses for new buckets.
+_S3 = _AWS.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -82,7 +85,7 @@ def build(environment: Environment) -> Services:
             environment.retry_queue_url,
             environment.dead_letter_queue_url,
         ),
-        storage=Storage(boto3.client("s3", config=_AWS), environment.output_bucket),
+        storage=Storage(boto3.client("s3", config=_S3), environment.output_bucket),
         telemetry=telemetry,
         now=time.time,
         seconds_left=lambda: math.inf,  # until an invocation begins
