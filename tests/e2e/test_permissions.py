@@ -73,6 +73,12 @@ def test_may_not_list_or_change_the_input_bucket(
     assert probe("s3", action, Bucket=bucket, **arguments) == "AccessDenied"
 
 
+def test_may_delete_reports_and_nothing_else(probe: Any, shared: World) -> None:
+    bucket = shared.stack.outputs["OutputBucket"]
+    assert probe("s3", "delete_object", Bucket=bucket, Key="a.png.error.json") == "allowed"
+    assert probe("s3", "delete_object", Bucket=bucket, Key="a.png") == "AccessDenied"
+
+
 def test_may_not_read_other_buckets(probe: Any, shared: World) -> None:
     shared.stack.client("s3").create_bucket(Bucket="somebody-elses")
     assert probe("s3", "get_object", Bucket="somebody-elses", Key="a.png") == "AccessDenied"

@@ -46,7 +46,9 @@ def test_the_metrics_are_in_the_embedded_format(capture: pytest.CaptureFixture[s
     (line,) = tell(processed(), capture).metrics
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "PixianS3"
-    assert [set(names) for names in directive["Dimensions"]] == [{"service", "prefix"}]
+    # By prefix, and over all prefixes for the alarms
+    sets = [set(names) for names in directive["Dimensions"]]
+    assert sets == [{"service", "prefix"}, {"service"}]
     assert (line["service"], line["prefix"]) == (SERVICE, "shoes/")
 
 

@@ -1,5 +1,6 @@
 """What the template promises and a local AWS doesn't enforce."""
 
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from pixian_s3 import backoff, configuration, credentials
+from pixian_s3 import backoff, configuration, credentials, telemetry
 from pixian_s3.ledger import KEPT_SECONDS
 from pixian_s3.pixian import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from pixian_s3.wiring import Environment
@@ -245,3 +246,30 @@ def test_the_endpoint_may_be_https_or_loopback(endpoint: str) -> None:
 )
 def test_the_endpoint_may_be_nothing_else(endpoint: str) -> None:
     assert not endpoint_is_allowed(endpoint)
+
+
+OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
+ALARMS = [name for name, thing in TEMPLATE["Resources"].items() if "Alarm" in thing["Type"]]
+
+
+def test_there_are_alarms() -> None:
+    assert len(ALARMS) == 4
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_no_news_is_no_alarm(alarm: str) -> None:
+    assert properties(alarm)["TreatMissingData"] == "notBreaching"
+
+
+@pytest.mark.parametrize("alarm", ["BlockedAlarm", "MaybeChargedAlarm"])
+def test_an_alarm_watches_a_metric_that_the_program_writes(alarm: str) -> None:
+    watched = properties(alarm)
+    source = inspect.getsource(telemetry)
+    assert watched["Namespace"] == telemetry.NAMESPACE
+    assert f'"{watched["MetricName"]}"' in source
+    assert watched["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_operations_say_what_to_do_about_an_alarm(alarm: str) -> None:
+    assert f"`{alarm}`" in OPERATIONS.read_text()

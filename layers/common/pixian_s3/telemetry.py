@@ -62,6 +62,8 @@ class Telemetry:
         # A dimension's value may neither be empty nor hold more than ASCII.
         prefix = quote(story.prefix, safe="/ ") or "(defaults)"
         metrics.add_dimension(name="prefix", value=prefix)
+        # Once more over all prefixes, for alarms.
+        metrics.add_dimensions(service=self._service)
         for name, (unit, value) in _measures(story, seconds).items():
             metrics.add_metric(name=name, unit=unit, value=value)
         metrics.flush_metrics()
