@@ -68,6 +68,24 @@ def test_dropping_an_image_in_place_of_a_bad_file_removes_the_report(deployed: W
     assert [item["Key"] for item in found["Contents"]] == ["mended.png"]
 
 
+def test_dropping_the_same_again_costs_nothing_and_is_noted_on_the_result(deployed: World) -> None:
+    # Given a result, with tags
+    def drop() -> str:
+        dropped = deployed.drop("p/own/again.png", picture(5), Tagging="owner=studio")
+        deployed.endings(dropped)
+        return dropped.key
+
+    drop()
+    first = deployed.result("p/own/again.png")["Metadata"]["source-version-id"]
+    # When the same is dropped again
+    deployed.wait_for_story(drop(), "skipped")
+    # Then the result is the newer drop's, tags and all, and there was one call
+    noted = deployed.result("p/own/again.png")
+    assert noted["Metadata"]["source-version-id"] != first
+    assert noted["TagCount"] == 1
+    assert len(deployed.calls("again.png")) == 1
+
+
 def test_a_file_of_the_same_stem_does_not_overwrite_anothers_result(deployed: World) -> None:
     # Given the result of twin.png
     deployed.endings(deployed.drop("twin.png", picture(1)))
