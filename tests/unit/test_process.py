@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from pixian_s3 import backoff
+from pixian_s3.errors import Unavailable
 from pixian_s3.process import process_all
 from tests.builders import picture
 from tests.unit.servers import Answer, refusal
@@ -507,3 +508,20 @@ def test_a_crash_after_the_charge_is_counted(world: World, monkeypatch: pytest.M
     told = world.process(world.drop())
     assert told.total("MaybeCharged") == 1
     assert [job.maybe_charged for job, _ in world.waiting()] == [1]
+
+
+def test_a_refusal_whose_report_is_lost_is_not_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a delta PNG that doesn't fit, and no way to write the report of it
+    world.configure(defaults={"output.format": "delta_png"})
+    world.pixian.answers = [Answer(body=picture((3, 3)))]
+    monkeypatch.setattr(type(world.services.storage), "put_json", _unavailable)
+    # When it is processed
+    world.process(world.drop(body=picture((5, 5))))
+    # Then it comes again, and the credit is accounted for
+    assert [job.maybe_charged for job, _ in world.waiting()] == [1]
+
+
+def _unavailable(*_: object) -> None:
+    raise Unavailable("S3 is away")

@@ -1,7 +1,7 @@
 """One image from its job to its ending."""
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from pixian_s3 import backoff
 from pixian_s3.configuration import Settings
@@ -57,7 +57,6 @@ def process(job: Job, services: Services) -> None:
     story = Story(job)
     try:
         _make_cut_out(story, services)
-        story.end(Outcome.PROCESSED)
     except Skipped as skipped:
         story.end(Outcome.SKIPPED, str(skipped))
     except Rejected as error:
@@ -70,20 +69,15 @@ def process(job: Job, services: Services) -> None:
 def _make_cut_out(story: Story, services: Services) -> None:
     settings = _settings(story, services)
     key = result_key(settings.result_suffix, story, settings)
-    refusals: list[Rejected] = []
     try:
         look(key, story, settings, services)
-        services.ledger.once(
-            story.job,
-            settings,
-            lambda: refusals.extend(_work(key, story, settings, services)),
-        )
+        services.ledger.once(story.job, settings, lambda: _work(key, story, settings, services))
     except AlreadyDone:
         remove_report(story, services)
         raise
-    for refusal in refusals:
-        raise refusal
-    remove_report(story, services)
+    if story.outcome is None:
+        remove_report(story, services)
+        story.end(Outcome.PROCESSED)
 
 
 def _settings(story: Story, services: Services) -> Settings:
@@ -97,12 +91,7 @@ def _settings(story: Story, services: Services) -> Settings:
     return settings
 
 
-def _work(key: str, story: Story, settings: Settings, services: Services) -> list[Rejected]:
-    """Make and store the cut-out.
-
-    Returns:
-        Why an answer that was paid for gives no result, if it doesn't: the claim is kept then.
-    """
+def _work(key: str, story: Story, settings: Settings, services: Services) -> None:
     storage = services.storage
     with ExitStack() as files:
         with_tags = settings.flag("pipeline.copy_tags")
@@ -111,17 +100,24 @@ def _work(key: str, story: Story, settings: Settings, services: Services) -> lis
         image = choose_input(prepared, story, settings, storage)
         services.ledger.reserve(key, story.job, services.now())
         cut_out = _call(image, story, services, files)
-        try:
-            finished = finish(cut_out, prepared, story, settings, files)
-            store(finished, source, story, settings, services)
-        except Skipped:
-            raise
-        except Rejected as refusal:
-            return [refusal]
-        except Exception as error:
-            # The credit is spent: whatever was in the way, this must not go on without bound.
-            raise Unavailable(f"The result is lost: {error}", maybe_charged=True) from error
-    return []
+        with _bounded():
+            try:
+                finished = finish(cut_out, prepared, story, settings, files)
+                store(finished, source, story, settings, services)
+            except Rejected as refusal:
+                # Reported here, so that the claim is kept: another call would cost again.
+                reject(story, refusal, services)
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """The credit is spent: whatever gets in the way now must not go on without bound."""
+    try:
+        yield
+    except Skipped:
+        raise
+    except Exception as error:
+        raise Unavailable(f"The result is lost: {error}", maybe_charged=True) from error
 
 
 def _call(image: Image, story: Story, services: Services, files: ExitStack) -> CutOut:
