@@ -1,15 +1,11 @@
-"""Who we are to Pixian, from AWS Secrets Manager."""
+"""Who we are to Pixian: the API's id and secret, in a JSON object."""
 
 import json
 import re
 from dataclasses import dataclass, field
 
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-
 from pixian_s3.errors import Blocked
 
-MAX_AGE_SECONDS = 300
 PLACEHOLDER = "REPLACE_ME"
 
 
@@ -21,27 +17,12 @@ class Credentials:
     api_secret: str = field(repr=False)
 
 
-class CredentialsSecret:
-    """The secret that holds them: a JSON object with `api_id` and `api_secret`."""
+def parse(text: str) -> Credentials:
+    """The credentials in the secret's text.
 
-    def __init__(self, provider: SecretsProvider, secret_arn: str) -> None:
-        self._provider = provider
-        self._secret_arn = secret_arn
-
-    def get(self, *, fresh: bool = False) -> Credentials:
-        """The credentials, cached for five minutes unless `fresh` ones are asked for.
-
-        Raises:
-            Blocked: the secret can't be read, or holds no credentials yet.
-        """
-        try:
-            text = self._provider.get(self._secret_arn, max_age=MAX_AGE_SECONDS, force_fetch=fresh)
-        except GetParameterError as error:
-            raise Blocked(f"The credentials secret can't be read: {error}") from error
-        return _parse(str(text))
-
-
-def _parse(text: str) -> Credentials:
+    Raises:
+        Blocked: there are none in it yet, or none that can be sent.
+    """
     try:
         secret = json.loads(text)
         api_id, api_secret = secret["api_id"], secret["api_secret"]

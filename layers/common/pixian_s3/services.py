@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pixian_s3.appconfig import LiveConfiguration
-from pixian_s3.credentials import CredentialsSecret
 from pixian_s3.ledger import Ledger
 from pixian_s3.pixian import Pixian
 from pixian_s3.retry_queue import RetryQueue
+from pixian_s3.secret import CredentialsSecret
 from pixian_s3.storage import Storage
 from pixian_s3.telemetry import Telemetry
 

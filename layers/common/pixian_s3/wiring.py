@@ -16,10 +16,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from pixian_s3.appconfig import LiveConfiguration
-from pixian_s3.credentials import CredentialsSecret
 from pixian_s3.ledger import Ledger
 from pixian_s3.pixian import Pixian
 from pixian_s3.retry_queue import RetryQueue
+from pixian_s3.secret import CredentialsSecret
 from pixian_s3.services import Services
 from pixian_s3.storage import Storage
 from pixian_s3.telemetry import Telemetry

@@ -10,8 +10,9 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
-from pixian_s3.credentials import MAX_AGE_SECONDS, PLACEHOLDER, Credentials, CredentialsSecret
+from pixian_s3.credentials import PLACEHOLDER, Credentials
 from pixian_s3.errors import Blocked
+from pixian_s3.secret import MAX_AGE_SECONDS, CredentialsSecret
 from tests.unit.clock import PowertoolsClock
 
 if TYPE_CHECKING:

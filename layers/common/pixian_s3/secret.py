@@ -1,0 +1,29 @@
+"""The secret with the credentials, from AWS Secrets Manager."""
+
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+from pixian_s3.credentials import Credentials, parse
+from pixian_s3.errors import Blocked
+
+MAX_AGE_SECONDS = 300
+
+
+class CredentialsSecret:
+    """The secret that holds them: a JSON object with `api_id` and `api_secret`."""
+
+    def __init__(self, provider: SecretsProvider, secret_arn: str) -> None:
+        self._provider = provider
+        self._secret_arn = secret_arn
+
+    def get(self, *, fresh: bool = False) -> Credentials:
+        """The credentials, cached for five minutes unless `fresh` ones are asked for.
+
+        Raises:
+            Blocked: the secret can't be read, or holds no credentials yet.
+        """
+        try:
+            text = self._provider.get(self._secret_arn, max_age=MAX_AGE_SECONDS, force_fetch=fresh)
+        except GetParameterError as error:
+            raise Blocked(f"The credentials secret can't be read: {error}") from error
+        return parse(str(text))
