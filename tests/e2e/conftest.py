@@ -54,9 +54,10 @@ CONFIGURATION: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class World:
-    """What a test does with the stack and sees of it."""
+    """What a test does with the stack and sees of it; `built` is what SAM made of the template."""
 
     stack: LocalStack
+    built: Path
 
     def drop(self, key: str, body: bytes, **more: Any) -> Dropped:
         put = self.stack.client("s3").put_object(
@@ -110,8 +111,9 @@ class World:
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     configuration = json.dumps(CONFIGURATION).encode()
-    with world(tmp_path_factory.mktemp("world"), configuration=configuration) as stack:
-        yield World(stack)
+    directory = tmp_path_factory.mktemp("world")
+    with world(directory, configuration=configuration) as stack:
+        yield World(stack, directory / "build")
 
 
 @pytest.fixture
