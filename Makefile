@@ -9,8 +9,8 @@ VENV := .venv
 TOOLS := .tools
 PYTHON := $(VENV)/bin/python
 UV_VERSION := 0.13.9
-# uv from PATH where there is one, else our own copy.
-UV := $(or $(shell command -v uv),$(TOOLS)/uv/bin/uv)
+# uv from PATH where there is one that runs, else our own copy.
+UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),$(TOOLS)/uv/bin/uv)
 SAM := $(TOOLS)/sam/bin/sam
 
 # `sam build` looks for a python3.13 that has pip; the environment's is the one.
@@ -31,14 +31,16 @@ $(TOOLS)/uv/bin/uv:
 	$(TOOLS)/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(VENV)/.done: requirements.lock .python-version | $(UV)
-	$(UV) venv --quiet --seed --clear $(VENV)
+	rm -rf $(VENV)
+	$(UV) venv --quiet --seed $(VENV)
 	$(UV) pip sync --quiet --python $(VENV) --require-hashes requirements.lock
 	@touch $@
 
 # MiniStack and the SAM CLI pin botocore and click to versions of their own, and a function must not
 # see a package that its layer lacks: an environment each.
 $(TOOLS)/%/.done: local/tools/%.txt .python-version | $(UV)
-	$(UV) venv --quiet --clear $(TOOLS)/$*
+	rm -rf $(TOOLS)/$*
+	$(UV) venv --quiet $(TOOLS)/$*
 	$(UV) pip sync --quiet --python $(TOOLS)/$* --require-hashes $<
 	@touch $@
 
@@ -66,7 +68,7 @@ demo: setup ## send photographs through it and show what comes back [IMAGES= PRE
 
 # ---- checks ---------------------------------------------------------------------------------
 
-.PHONY: check test verify-live pixian-credentials
+.PHONY: check test corpus verify-live pixian-credentials
 check: setup ## ruff, mypy, cfn-lint, sam validate
 	ruff check .
 	ruff format --check .
@@ -76,6 +78,9 @@ check: setup ## ruff, mypy, cfn-lint, sam validate
 
 test: setup ## every test that needs no cloud account
 	pytest
+
+corpus: $(VENV)/.done ## thousands of bad files through the upload function [SEED= COUNT=]
+	@exec $(PYTHON) -m tests.faults.run_corpus $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
 verify-live: pixian-credentials $(VENV)/.done $(TOOLS)/photographs/.done ## what is assumed about Pixian, against the real one in test mode [PIXIAN_API_ID= PIXIAN_API_SECRET= PIXIAN_ENDPOINT=]
 	@exec $(PYTHON) -m pytest -q tests/contract/test_service.py tests/contract/test_assumptions.py --live

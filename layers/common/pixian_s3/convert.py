@@ -80,6 +80,8 @@ def fitting_profile(image: Image.Image, mode: str) -> bytes | None:
     profile = image.info.get("icc_profile")
     if not isinstance(profile, bytes) or image.mode in {"CMYK", "LAB"}:
         return None
+    if len(profile) > images.MAX_PROFILE_BYTES:
+        return None
     # The colour space stands at a fixed place in its header.
     return profile if profile[16:20] == _SPACES[mode] else None
 

@@ -1,14 +1,15 @@
 """What an image file really is, judged by its content, and whether it is whole."""
 
 import errno
+import math
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any, cast
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin
 from PIL.ImageFile import ImageFile
 
 from pixian_s3.errors import PixianS3Error, Rejected
@@ -18,6 +19,12 @@ MAX_PIXELS = 32_000_000
 
 MAX_DECODED_PIXELS = 128_000_000
 """More are not decoded here: docs/images.md has the memory that each format needs for as many."""
+
+MAX_LINES = 1_000_000
+"""Each costs a pointer per copy of the picture, however short it is."""
+
+_MAX_HEADER_BYTES = 32 << 20
+"""Pillow keeps what stands before the pixels, texts in a PNG eleven times over."""
 
 _MAX_DECODED_PIXELS_OF = {"AVIF": 64_000_000, "WEBP": 64_000_000}
 """Their decoders hold the whole picture several times over."""
@@ -37,6 +44,10 @@ DAMAGED = (
 # `inspect` compares the size with its own limits before a pixel is decoded, and says what to do;
 # Pillow's would only warn up to twice its limit.
 Image.MAX_IMAGE_PIXELS = None
+
+# In a PNG Pillow takes larger profiles for an attack; in other formats it has no limit.
+MAX_PROFILE_BYTES = 4 << 20
+PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES
 
 # Failures of the machine that reading a file can meet. All other OSErrors are Pillow's own, or
 # come from a position in the file that a hostile header made up.
@@ -113,8 +124,9 @@ def opened(file: IO[bytes], *, otherwise: str) -> Iterator[ImageFile]:
         # What Pillow warns about either doesn't matter here or fails later on.
         with (
             warnings.catch_warnings(action="ignore"),
-            Image.open(file, formats=_formats(file)) as image,
+            Image.open(cast(IO[bytes], metered := _Metered(file)), formats=_formats(file)) as image,
         ):
+            metered.left = math.inf
             yield image
     except PixianS3Error:
         raise
@@ -127,6 +139,27 @@ def opened(file: IO[bytes], *, otherwise: str) -> Iterator[ImageFile]:
         raise Rejected(otherwise) from error
     finally:
         file.seek(0)
+
+
+class _Metered:
+    """A file of which only so much may be read until the pixels begin."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        # Other formats don't have their headers first, or are read whole.
+        streamed = file.read(2) in {b"\xff\xd8", b"\x89P"}
+        file.seek(0)
+        self.left = _MAX_HEADER_BYTES if streamed else math.inf
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.left -= len(data)
+        if self.left < 0:
+            raise OSError("There is too much before the pixels.")
+        return data
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else a file has
+        return getattr(self._file, name)
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -156,6 +189,10 @@ def _require_decodable(info: ImageInfo) -> None:
         raise Rejected(
             f"The image has {info.width} x {info.height} pixels; at most {limit:,} pixels can be "
             "processed. Make it smaller and drop it again."
+        )
+    if info.height > MAX_LINES:
+        raise Rejected(
+            f"The image is {info.height:,} pixels high; at most {MAX_LINES:,} can be processed."
         )
 
 
