@@ -1,10 +1,12 @@
 """Valid configuration documents of any kind, for property tests."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import strategies as st
 
+from pixian_s3.configuration import Configuration
 from pixian_s3.parameters import PIPELINE, PIXIAN, Boolean, Choice, Integer, Kind, Text, is_plain
 
 _NULLED_FOR_DELTA_PNG = {
@@ -59,3 +61,15 @@ _DELTA = {"\u0394": _NULLED_FOR_DELTA_PNG | {"output.format": "delta_png"}}
 DOCUMENTS = st.fixed_dictionaries(
     {}, optional={"defaults": _DEFAULTS, "prefixes": _PREFIXES | st.just(_DELTA)}
 )
+
+
+def document_of(configuration: Configuration) -> dict[str, Any]:
+    """The document that a configuration was parsed from, but for what is empty in it."""
+    prefixes = {prefix: _nested(layer) for prefix, layer in configuration.prefixes.items()}
+    return {"defaults": _nested(configuration.defaults), "prefixes": prefixes}
+
+
+def _nested(layer: Mapping[str, Any]) -> dict[str, Any]:
+    own = {n.removeprefix("pipeline."): v for n, v in layer.items() if n.startswith("pipeline.")}
+    plain = {name: value for name, value in layer.items() if not name.startswith("pipeline.")}
+    return plain | {"pipeline": own}

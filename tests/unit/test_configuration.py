@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pixian_s3.configuration import parse
 from pixian_s3.errors import InvalidConfiguration
 from tests.builders import make_settings
-from tests.unit.documents import DOCUMENTS
+from tests.unit.documents import DOCUMENTS, document_of
 
 SHOP = {
     "defaults": {"test": True, "background.color": "#FFFFFF"},
@@ -36,6 +36,12 @@ def test_any_valid_document_says_what_to_send_for_any_key(
         form = parse(json.dumps(document)).settings_for(each + "a.jpg").form
         assert all(isinstance(text, str) and text for text in form.values())
         assert not any(name.startswith("pipeline") for name in form)
+
+
+@given(DOCUMENTS)
+def test_any_valid_document_makes_the_round(document: dict[str, Any]) -> None:
+    configuration = parse(json.dumps(document))
+    assert parse(json.dumps(document_of(configuration))) == configuration
 
 
 @given(DOCUMENTS)

@@ -107,7 +107,8 @@ class Parameter:
     description: str
 
 
-_LENGTH = r"[0-9]+(?:\.[0-9]+)?(?:px|%)"
+# More digits than any result can need are a slip of the hand.
+_LENGTH = r"[0-9]{1,6}(?:\.[0-9]{1,4})?(?:px|%)"
 
 PIXIAN: tuple[Parameter, ...] = (
     Parameter(
