@@ -149,7 +149,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "The 1 MB of image.base64 is 1,048,576 characters of base64 text.",
-        (_PROGRAM + "pixian.py: MAX_BASE64_CHARACTERS",),
+        (_PROGRAM + "inputs.py: MAX_BASE64_CHARACTERS",),
         checks.base64_limit,
     ),
     Assumption(

@@ -14,9 +14,10 @@ import requests
 from PIL import Image
 from requests_toolbelt import MultipartEncoder
 
-from pixian_s3 import pixian
+from pixian_s3 import inputs, pixian
 from pixian_s3.credentials import Credentials
-from pixian_s3.pixian import Base64, Pixian, Upload, Url
+from pixian_s3.inputs import Base64, Upload, Url
+from pixian_s3.pixian import Pixian
 from tests.contract.guard import GuardedSession
 from tests.contract.samples import Sample, sample
 
@@ -105,7 +106,7 @@ class Caller:
             url, auth=self._auth(self.credentials), timeout=TIMEOUT_SECONDS, allow_redirects=False
         )
 
-    def _call(self, image: pixian.Image, form: Mapping[str, str]) -> Answer:
+    def _call(self, image: inputs.Image, form: Mapping[str, str]) -> Answer:
         fields = {"test": "true"} | dict(form)
         with self._client.remove_background(self.credentials, image, fields) as cut_out:
             return Answer(cut_out.file.read(), cut_out.mime_type, cut_out.headers)

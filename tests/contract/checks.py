@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from pixian_s3 import delta
 from pixian_s3.errors import Rejected
-from pixian_s3.pixian import MAX_BASE64_CHARACTERS
+from pixian_s3.inputs import MAX_BASE64_CHARACTERS
 from tests.contract.caller import Answer, Caller
 from tests.contract.samples import SIZE, Sample, cup, followed, holed, lying, padded, sample
 from tests.contract.samples import sixteen_bits as sixteen_bit_sample

@@ -13,7 +13,8 @@ import requests
 from local.pixian import StandIn
 from pixian_s3.credentials import Credentials
 from pixian_s3.errors import PixianS3Error
-from pixian_s3.pixian import CutOut, Pixian, Upload
+from pixian_s3.inputs import Upload
+from pixian_s3.pixian import CutOut, Pixian
 from tests.builders import picture
 from tests.contract.caller import Caller
 from tests.contract.verdicts import VERDICTS, Verdict, table

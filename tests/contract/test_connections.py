@@ -8,7 +8,8 @@ import requests
 from requests.adapters import BaseAdapter
 
 from pixian_s3.errors import Throttled, Unavailable
-from pixian_s3.pixian import Pixian, Upload
+from pixian_s3.inputs import Upload
+from pixian_s3.pixian import Pixian
 from tests.builders import nobody, picture
 from tests.contract.conftest import Service
 

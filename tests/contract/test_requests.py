@@ -10,7 +10,8 @@ from PIL import Image
 from pixian_s3 import parameters
 from pixian_s3.credentials import Credentials
 from pixian_s3.errors import Unauthorized
-from pixian_s3.pixian import Pixian, Upload
+from pixian_s3.inputs import Upload
+from pixian_s3.pixian import Pixian
 from tests.builders import make_settings, picture
 from tests.contract.conftest import Service
 

@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from pixian_s3.credentials import Credentials
-from pixian_s3.pixian import Pixian, Upload
+from pixian_s3.inputs import Upload
+from pixian_s3.pixian import Pixian
 
 MB = 1 << 20
 SIZE = 40 * MB

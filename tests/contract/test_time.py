@@ -10,13 +10,8 @@ import requests
 
 from pixian_s3.credentials import Credentials
 from pixian_s3.errors import Unavailable
-from pixian_s3.pixian import (
-    CONNECT_TIMEOUT_SECONDS,
-    READ_TIMEOUT_SECONDS,
-    WRITING_SECONDS,
-    Pixian,
-    Upload,
-)
+from pixian_s3.inputs import Upload
+from pixian_s3.pixian import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, WRITING_SECONDS, Pixian
 from tests.builders import picture
 from tests.contract.conftest import Service
 

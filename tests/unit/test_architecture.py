@@ -26,8 +26,8 @@ LEVELS: tuple[tuple[set[str], ...], ...] = (
     ),
     (
         {
-            *("backoff", "configuration", "credentials", "errors", "job", "metadata", "naming"),
-            *("parameters", "report", "schema", "sidecar", "story"),
+            *("backoff", "configuration", "credentials", "errors", "inputs", "job", "metadata"),
+            *("naming", "parameters", "report", "schema", "sidecar", "story"),
         },
     ),
 )

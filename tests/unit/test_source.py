@@ -12,7 +12,7 @@ from PIL import Image
 from pixian_s3 import images
 from pixian_s3.configuration import Settings
 from pixian_s3.errors import Rejected
-from pixian_s3.pixian import MAX_BASE64_CHARACTERS, Base64, Upload, Url
+from pixian_s3.inputs import MAX_BASE64_CHARACTERS, Base64, Upload, Url
 from pixian_s3.source import Prepared, choose_input, prepare
 from pixian_s3.story import Story
 from tests.builders import make_job, picture

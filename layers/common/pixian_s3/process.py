@@ -15,8 +15,9 @@ from pixian_s3.errors import (
     Unauthorized,
     Unavailable,
 )
+from pixian_s3.inputs import Image
 from pixian_s3.job import Job
-from pixian_s3.pixian import CutOut, Image
+from pixian_s3.pixian import CutOut
 from pixian_s3.result import finish, look, result_key, store
 from pixian_s3.services import Services
 from pixian_s3.source import choose_input, prepare

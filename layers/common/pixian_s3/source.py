@@ -10,7 +10,7 @@ from pixian_s3 import convert, images, naming
 from pixian_s3.configuration import Settings
 from pixian_s3.errors import Rejected
 from pixian_s3.images import ImageInfo
-from pixian_s3.pixian import Base64, Image, Upload, Url
+from pixian_s3.inputs import Base64, Image, Upload, Url
 from pixian_s3.storage import Storage
 from pixian_s3.story import Story
 
