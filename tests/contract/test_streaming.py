@@ -1,10 +1,8 @@
 """An image is never held whole in memory."""
 
 import tempfile
-import threading
 import tracemalloc
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
@@ -12,16 +10,17 @@ import requests
 from pixian_s3.credentials import Credentials
 from pixian_s3.inputs import Upload
 from pixian_s3.pixian import Pixian
+from tests.contract.serving import QuietHandler, served
 
 MB = 1 << 20
 SIZE = 40 * MB
 CHUNK = bytes(1 << 16)
 
 
-class Bulky(BaseHTTPRequestHandler):
+class Bulky(QuietHandler):
     """Takes a body of any size in small pieces and gives as much back."""
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - http.server looks for this name
         left = int(self.headers["Content-Length"])
         while left:
             left -= len(self.rfile.read(min(left, len(CHUNK))))
@@ -32,18 +31,11 @@ class Bulky(BaseHTTPRequestHandler):
         for _ in range(SIZE // len(CHUNK)):
             self.wfile.write(CHUNK)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def endpoint() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Bulky) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with served(Bulky) as address:
+        yield address
 
 
 def test_forty_megabytes_both_ways_take_little_memory(endpoint: str) -> None:

@@ -3,7 +3,6 @@
 import io
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
@@ -14,6 +13,7 @@ from pixian_s3.inputs import Upload
 from pixian_s3.pixian import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, WRITING_SECONDS, Pixian
 from tests.builders import picture
 from tests.contract.conftest import Service
+from tests.contract.serving import QuietHandler, served
 
 ENOUGH = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + WRITING_SECONDS
 
@@ -50,8 +50,8 @@ def trickling() -> Iterator[str]:
     """A service that gives one byte of its answer and holds back the rest."""
     release = threading.Event()
 
-    class Trickling(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Trickling(QuietHandler):
+        def do_POST(self) -> None:  # noqa: N802 - http.server looks for this name
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
             self.send_header("Content-Type", "image/png")
@@ -60,16 +60,9 @@ def trickling() -> Iterator[str]:
             self.wfile.write(b"x")
             release.wait(30)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Trickling) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+    with served(Trickling) as address:
+        yield address
         release.set()
-        server.shutdown()
-        thread.join()
 
 
 def test_an_answer_that_comes_too_slowly_is_given_up(trickling: str) -> None:

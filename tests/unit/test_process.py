@@ -9,6 +9,7 @@ import pytest
 
 from pixian_s3 import backoff
 from pixian_s3.errors import Unavailable
+from pixian_s3.job import Job
 from pixian_s3.process import process_all
 from tests.builders import picture
 from tests.unit.servers import Answer, refusal
@@ -340,9 +341,8 @@ def test_of_two_invocations_at_a_time_one_calls(world: World) -> None:
     assert world.waiting() == [(job, backoff.CLAIMED_DELAY_SECONDS)]
 
 
-def test_a_newer_result_written_during_the_call_stays(world: World) -> None:
-    # Given a newer upload whose result is written while the older one is at Pixian
-    older, newer = world.drop(body=picture((1, 1))), world.drop(body=picture((2, 2)))
+def overtake_with(newer: Job, world: World) -> None:
+    """Have a newer job processed while the next call is under way."""
     other = world._connect()
 
     def overtake() -> None:
@@ -350,6 +350,12 @@ def test_a_newer_result_written_during_the_call_stays(world: World) -> None:
         process_all([newer], other)
 
     world.pixian.meanwhile = overtake
+
+
+def test_a_newer_result_written_during_the_call_stays(world: World) -> None:
+    # Given a newer upload whose result is written while the older one is at Pixian
+    older, newer = world.drop(body=picture((1, 1))), world.drop(body=picture((2, 2)))
+    overtake_with(newer, world)
     # When
     world.process(older)
     # Then
@@ -358,13 +364,7 @@ def test_a_newer_result_written_during_the_call_stays(world: World) -> None:
 
 def test_credits_are_counted_though_the_result_came_too_late(world: World) -> None:
     older, newer = world.drop(body=picture((1, 1))), world.drop(body=picture((2, 2)))
-    other = world._connect()
-
-    def overtake() -> None:
-        world.pixian.meanwhile = lambda: None
-        process_all([newer], other)
-
-    world.pixian.meanwhile = overtake
+    overtake_with(newer, world)
     told = world.process(older)
     assert told.total("CreditsCharged") == 1.0
 

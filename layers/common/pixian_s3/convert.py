@@ -20,9 +20,6 @@ _SPACES = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB "}
 # Modes of few or of finer shades, which JPEG would smear.
 _LOSSLESS = ("1", "P", "PA", "I", "F")
 
-# Sixteen bits to eight, rounded; Pillow's own conversion clips at 255.
-_SIXTEEN_TO_EIGHT = [(value + 128) // 257 for value in range(65_536)]
-
 
 def convert(file: IO[bytes], into: IO[bytes], max_pixels: int) -> ImageInfo:
     """Write the first picture of a file as PNG or JPEG.
@@ -66,7 +63,9 @@ def fitting(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
 def eight_bit(image: Image.Image) -> Image.Image:
     """The same picture in mode L, LA, RGB or RGBA."""
     if image.mode.startswith("I;16"):
-        return image.convert("I").point(_SIXTEEN_TO_EIGHT, "L")
+        # Rounded; Pillow's own conversion clips at 255.
+        to_eight_bits = [(value + 128) // 257 for value in range(65_536)]
+        return image.convert("I").point(to_eight_bits, "L")
     if image.mode in {"I", "F"}:
         return _stretched(image)
     if image.mode == "CMYK":

@@ -102,9 +102,8 @@ class Pixian:
         started = self._monotonic()
         with tempfile.TemporaryFile() as file:
             response, size = self._exchange(credentials, image, form, seconds_left, file)
-            mime_type = response.headers["Content-Type"].partition(";")[0].strip()
             seconds = self._monotonic() - started
-            yield CutOut(file, size, mime_type, response.headers, seconds)
+            yield CutOut(file, size, _mime_type(response), response.headers, seconds)
 
     def _exchange(
         self,
@@ -164,13 +163,18 @@ def _check(response: requests.Response, secrets: list[str]) -> None:
     """Raise what the answer means, unless it is a result; no message quotes a secret."""
     if response.status_code != requests.codes.ok:
         raise _refusal(response, secrets)
-    mime_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
+    mime_type = _mime_type(response)
     if mime_type not in _SUFFIXES:
         raise Unavailable(
             f"Pixian answered 200 with {mime_type or 'no content type'} in place of an image.",
             maybe_charged=True,
             status=response.status_code,
         )
+
+
+def _mime_type(response: requests.Response) -> str:
+    """Of the body, without parameters; empty if the service named none."""
+    return response.headers.get("Content-Type", "").partition(";")[0].strip()
 
 
 def _receive(
