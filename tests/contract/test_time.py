@@ -3,6 +3,8 @@
 import io
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import requests
@@ -14,6 +16,7 @@ from pixian_s3.pixian import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, WRIT
 from tests.builders import picture
 from tests.contract.conftest import Service
 from tests.contract.serving import QuietHandler, served
+from tests.unit.local_pixian.certificate import server_context
 
 ENOUGH = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + WRITING_SECONDS
 
@@ -42,35 +45,64 @@ def test_a_call_is_not_begun_without_time_for_its_answer(service: Service) -> No
 
 
 def test_waiting_for_the_answer_takes_the_time_kept_for_it(service: Service) -> None:
-    call(service, running_out(ENOUGH, WRITING_SECONDS))
+    call(service, running_out(ENOUGH, WRITING_SECONDS + 10))
 
 
-@pytest.fixture
-def trickling() -> Iterator[str]:
-    """A service that gives one byte of its answer and holds back the rest."""
-    release = threading.Event()
+class Slow(QuietHandler):
+    """Begins an answer, and goes on with a byte now and then until it is released."""
 
-    class Trickling(QuietHandler):
-        def do_POST(self) -> None:  # noqa: N802 - http.server looks for this name
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.send_header("Content-Type", "image/png")
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
+    length: str | None = "1000000"
+    pause = 0.01
+    released = threading.Event()
+
+    def do_POST(self) -> None:  # noqa: N802 - http.server looks for this name
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "image/png")
+        if self.length:
+            self.send_header("Content-Length", self.length)
+        self.end_headers()
+        with suppress(OSError):
             self.wfile.write(b"x")
-            release.wait(30)
+            while not self.released.wait(self.pause):
+                self.wfile.write(b"x")
 
-    with served(Trickling) as address:
+
+class Stalling(Slow):
+    pause = 30
+
+
+class EndsWithItsConnection(Stalling):
+    length = None
+
+
+@pytest.fixture(params=[Slow, Stalling, EndsWithItsConnection])
+def slow_service(request: pytest.FixtureRequest) -> Iterator[str]:
+    Slow.released.clear()
+    with served(request.param) as address:
         yield address
-        release.set()
+        Slow.released.set()
 
 
-def test_an_answer_that_comes_too_slowly_is_given_up(trickling: str) -> None:
+def give_up(session: requests.Session, address: str) -> Unavailable:
     upload = Upload(io.BytesIO(picture()), "a.png", "image/png")
-    seconds_left = running_out(ENOUGH, WRITING_SECONDS - 1)
+    seconds_left = running_out(ENOUGH, WRITING_SECONDS)
+    client = Pixian(address, session)
+    answer = client.remove_background(Credentials("me", "secret"), upload, {}, seconds_left)
+    with pytest.raises(Unavailable, match="too slowly") as caught, answer:
+        pass
+    return caught.value
+
+
+def test_an_answer_that_comes_too_slowly_is_given_up(slow_service: str) -> None:
     with requests.Session() as session:
-        client = Pixian(trickling, session)
-        answer = client.remove_background(Credentials("me", "secret"), upload, {}, seconds_left)
-        with pytest.raises(Unavailable, match="too slowly") as caught, answer:
-            pass
-    assert caught.value.maybe_charged
+        assert give_up(session, slow_service).maybe_charged
+
+
+def test_it_is_given_up_over_tls_too(tmp_path: Path) -> None:
+    Slow.released.clear()
+    bundle = tmp_path / "ca.pem"
+    with requests.Session() as session, served(Stalling, server_context(bundle)) as address:
+        session.trust_env, session.verify = False, str(bundle)
+        assert give_up(session, address).maybe_charged
+        Slow.released.set()

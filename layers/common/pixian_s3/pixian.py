@@ -4,9 +4,10 @@ import json
 import math
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import IO, Self
 from urllib.parse import urlsplit
@@ -117,7 +118,8 @@ class Pixian:
         try:
             with self._post(credentials, body) as response:
                 _check(response, [credentials.api_secret, *image.secrets()])
-                return response, _receive(response, into, seconds_left)
+                with _in_time(response, seconds_left() - WRITING_SECONDS):
+                    return response, _receive(response, into)
         except (OSError, HTTPError) as error:
             # All of requests' errors are OSErrors, and so is a full disk here.
             # `finished`: the encoder has given out its last byte, so the service may have it all.
@@ -177,15 +179,31 @@ def _mime_type(response: requests.Response) -> str:
     return response.headers.get("Content-Type", "").partition(";")[0].strip()
 
 
-def _receive(
-    response: requests.Response, into: IO[bytes], seconds_left: Callable[[], float]
-) -> int:
-    """Write the body to a file and return its size; a body cut short or too slow raises."""
-    # `read1` gives what has come; `iter_content` would wait for a whole chunk, however slow.
-    while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-        into.write(chunk)
-        if seconds_left() < WRITING_SECONDS:
+@contextmanager
+def _in_time(response: requests.Response, seconds: float) -> Iterator[None]:
+    """Wait for a body no longer than this, be it that nothing comes or a little at a time."""
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        # Not there any more, if the last byte came in this moment.
+        with suppress(RuntimeError, OSError):
+            response.raw.shutdown()
+
+    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), give_up)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if late.is_set():
             raise Unavailable("Pixian's answer came too slowly.", maybe_charged=True)
+
+
+def _receive(response: requests.Response, into: IO[bytes]) -> int:
+    """Write the body to a file and return its size; a body cut short raises."""
+    for chunk in response.iter_content(_CHUNK_BYTES):
+        into.write(chunk)
     size = into.tell()
     if size == 0:
         raise Unavailable("Pixian answered 200 with nothing in it.", maybe_charged=True, status=200)
