@@ -68,6 +68,7 @@ def test_whatever_happens_sqs_takes_the_delay(failures: int, error: TryLater) ->
     [
         {"failures": 99},
         {"maybe_charged": 2},
+        {"maybe_charged": 3, "forgiven": 1},
         {"blocked_since": NOON - backoff.MAX_BLOCKED_SECONDS},
     ],
 )
@@ -80,6 +81,7 @@ def test_up_to_its_last_try_a_job_may_be_tried_again(limit: dict[str, Any]) -> N
     [
         ({"failures": 100}, "100 times"),
         ({"maybe_charged": 3}, "3 calls"),
+        ({"maybe_charged": 5, "forgiven": 2}, "5 calls"),
         ({"blocked_since": NOON - backoff.MAX_BLOCKED_SECONDS - 1}, "blocked for 4 days"),
     ],
 )

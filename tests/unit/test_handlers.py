@@ -160,6 +160,18 @@ def test_after_five_tries_it_is_a_dead_letter_with_a_report(stack: World) -> Non
     assert stack.pixian.calls == []
 
 
+def test_of_an_event_that_crashed_whole_what_is_done_is_not_given_up(stack: World) -> None:
+    # Given an event of two images that never came to its end, though one has its result
+    event = dropped(stack, "s3-multi-record")
+    upload({"Records": event["Records"][:1]}, Context())
+    envelope = json.dumps({"requestPayload": event})
+    # When it comes for the sixth time
+    retry(received(batch(envelope), MAX_RECEIPTS + 1), Context())
+    # Then only the other is a dead letter
+    assert stack.output_keys() == ["shoes/left.png", "shoes/right.png.error.json"]
+    assert [buried.key for buried in stack.buried()] == ["shoes/right.png"]
+
+
 def test_a_crash_is_logged(stack: World, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
     retry(batch("no job"), Context())
     assert '"message":"crashed"' in capsys.readouterr().out

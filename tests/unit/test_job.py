@@ -106,8 +106,14 @@ def test_being_blocked_counts_from_the_first_time() -> None:
     assert make_job().blocked(NOON).blocked(NOON + 300).blocked_since == NOON
 
 
-def test_afresh_forgets_all_tries() -> None:
-    assert make_job(failures=9, maybe_charged=2, blocked_since=NOON).afresh() == make_job()
+def test_afresh_forgets_all_tries_and_forgives_what_they_may_have_cost() -> None:
+    tried = make_job(failures=9, maybe_charged=2, blocked_since=NOON)
+    assert tried.afresh() == make_job(maybe_charged=2, forgiven=2)
+
+
+def test_a_job_is_told_only_of_more_calls() -> None:
+    assert make_job(maybe_charged=2).told_of_calls(3) == make_job(maybe_charged=3)
+    assert make_job(maybe_charged=2).told_of_calls(1) == make_job(maybe_charged=2)
 
 
 def test_a_failure_keeps_all_that_names_the_image() -> None:

@@ -8,7 +8,6 @@ import boto3
 import pytest
 
 from pixian_s3 import backoff
-from pixian_s3.errors import Unavailable
 from pixian_s3.job import Job
 from pixian_s3.process import process_all
 from tests.builders import picture
@@ -313,10 +312,30 @@ def test_giving_up_is_reported(world: World) -> None:
 
 
 def test_too_many_calls_of_unknown_outcome_end_in_the_dead_letter_queue(world: World) -> None:
-    world.pixian.answers = [HTML]
+    world.pixian.answers = [HTML] * 9
     job = world.drop()
-    world.process(replace(job, maybe_charged=backoff.MAX_MAYBE_CHARGED))
-    assert world.buried() == [job]
+    # When it is tried until it isn't tried any more
+    waited = [job]
+    while len(world.waiting()) == len(waited) - 1:
+        world.process(waited[-1])
+        waited.append(world.waiting()[-1][0])
+    # Then it was called three times, and each was counted
+    assert len(world.pixian.calls) == backoff.MAX_MAYBE_CHARGED
+    assert [left.maybe_charged for left in world.buried()] == [backoff.MAX_MAYBE_CHARGED]
+
+
+def test_a_job_that_a_person_sent_round_again_is_called_again(world: World) -> None:
+    world.pixian.answers = [HTML] * 4
+    job = world.drop()
+    for _ in range(3):
+        world.process(job)
+        job = world.waiting()[-1][0]
+    # When it is redriven
+    (letter,) = world.buried()
+    world.process(letter)
+    # Then
+    assert len(world.pixian.calls) == 4
+    assert world.waiting()[-1][0].maybe_charged == 4
 
 
 def test_blocked_for_too_long_ends_in_the_dead_letter_queue(world: World) -> None:
@@ -482,46 +501,3 @@ def test_what_was_dropped_last_has_the_result(world: World) -> None:
     # Then the result is A's, and B cost nothing
     assert world.metadata("shoes/a.png")["source-version-id"] == last.version_id
     assert len(world.pixian.calls) == 1
-
-
-# ---- After the charge ---------------------------------------------------------------------------
-
-
-def test_a_refusal_after_the_charge_is_final(world: World) -> None:
-    # Given a delta PNG that doesn't fit
-    world.configure(defaults={"output.format": "delta_png"})
-    world.pixian.answers = [Answer(body=picture((3, 3)))]
-    job = world.drop(body=picture((5, 5)))
-    # When its event comes three times
-    for _ in range(3):
-        world.process(job)
-    # Then it cost one call, and the report stands
-    assert len(world.pixian.calls) == 1
-    assert world.output_keys() == ["shoes/a.jpg.error.json"]
-
-
-def test_a_crash_after_the_charge_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(*_: object) -> None:
-        raise RuntimeError("out of disk")
-
-    monkeypatch.setattr("pixian_s3.process.store", crash)
-    told = world.process(world.drop())
-    assert told.total("MaybeCharged") == 1
-    assert [job.maybe_charged for job, _ in world.waiting()] == [1]
-
-
-def test_a_refusal_whose_report_is_lost_is_not_lost(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Given a delta PNG that doesn't fit, and no way to write the report of it
-    world.configure(defaults={"output.format": "delta_png"})
-    world.pixian.answers = [Answer(body=picture((3, 3)))]
-    monkeypatch.setattr(type(world.services.storage), "put_json", _unavailable)
-    # When it is processed
-    world.process(world.drop(body=picture((5, 5))))
-    # Then it comes again, and the credit is accounted for
-    assert [job.maybe_charged for job, _ in world.waiting()] == [1]
-
-
-def _unavailable(*_: object) -> None:
-    raise Unavailable("S3 is away")

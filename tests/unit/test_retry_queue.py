@@ -71,4 +71,4 @@ def test_sqs_takes_the_delay_of_any_number_of_failures(subject: Subject, failure
 def test_a_buried_job_starts_afresh_when_sent_on(subject: Subject) -> None:
     subject.queue.bury(make_job(failures=101, maybe_charged=4, blocked_since=NOON))
     (body,) = subject.received(subject.dead_letter_url)
-    assert jobs_from_message(body) == [make_job()]
+    assert jobs_from_message(body) == [make_job(maybe_charged=4, forgiven=4)]

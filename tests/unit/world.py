@@ -112,9 +112,13 @@ class World:
             pixian=Pixian(self.pixian.url, self._session),
             telemetry=Telemetry(logger, service, lambda: self.now),
             now=lambda: self.now,
+            sleep=self._pass,
         )
         services.ledger.register(Context())
         return services
+
+    def _pass(self, seconds: float) -> None:
+        self.now += seconds
 
     def variables(self) -> dict[str, str]:
         """The environment variables that the template would set."""

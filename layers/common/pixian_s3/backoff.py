@@ -1,6 +1,6 @@
 """How long an image waits before it is tried again, and how often it is."""
 
-from pixian_s3.errors import Blocked, Claimed, TryLater, Unavailable
+from pixian_s3.errors import Blocked, Claimed, TryLater
 from pixian_s3.job import Job
 
 STEP_SECONDS = 5
@@ -30,6 +30,12 @@ MAX_BLOCKED_SECONDS = 4 * 24 * 3600
 CLAIMED_DELAY_SECONDS = 60
 """Before looking again at an image that another invocation is at work on."""
 
+STORING_PAUSES_SECONDS = (1, 2, 4, 8, 16, 32)
+"""Between tries to store a result that was paid for."""
+
+STORING_SECONDS = 120
+"""What one such try can take: five of the S3 client's own, each waiting 20 s for an answer."""
+
 
 def delay_seconds(failures: int, retry_after: int = 0) -> int:
     """Seconds to wait after so many failures in a row, or longer if the service asked for it."""
@@ -48,17 +54,21 @@ def after(error: TryLater, job: Job, now: float) -> tuple[Job, int]:
         return job.blocked(now), BLOCKED_DELAY_SECONDS
     if isinstance(error, Claimed):
         return job, CLAIMED_DELAY_SECONDS
-    maybe_charged = isinstance(error, Unavailable) and error.maybe_charged
-    failed = job.failed(maybe_charged=maybe_charged)
+    failed = job.failed(maybe_charged=error.maybe_charged)
     return failed, delay_seconds(failed.failures, error.retry_after)
+
+
+def too_many_calls(job: Job) -> bool:
+    """Whether another call could cost once too often, for all that is known of those before."""
+    return job.maybe_charged - job.forgiven >= MAX_MAYBE_CHARGED
 
 
 def exhausted(job: Job, now: float) -> str | None:
     """Why the job must not be tried again, or None if it may."""
     if job.failures >= MAX_FAILURES:
         return f"it failed {job.failures} times in a row"
-    if job.maybe_charged >= MAX_MAYBE_CHARGED:
-        return f"{job.maybe_charged} calls ended without an answer, and each may have cost a credit"
+    if too_many_calls(job):
+        return f"{job.maybe_charged} calls ended without a result, and each may have cost a credit"
     if job.blocked_since is not None and now - job.blocked_since > MAX_BLOCKED_SECONDS:
         return f"it was blocked for {MAX_BLOCKED_SECONDS // 86400} days"
     return None

@@ -7,8 +7,8 @@ from pixian_s3.errors import (
     Rejected,
     Throttled,
     TryLater,
-    Unavailable,
 )
+from pixian_s3.job import Job
 from pixian_s3.report import error_report
 from pixian_s3.services import Services
 from pixian_s3.story import Outcome, Story
@@ -27,9 +27,9 @@ def try_later(story: Story, error: TryLater, services: Services) -> None:
     job, delay_seconds = backoff.after(error, story.job, now)
     story.status = error.status
     story.throttled = isinstance(error, Throttled)
-    story.maybe_charged = isinstance(error, Unavailable) and error.maybe_charged
+    story.maybe_charged += error.maybe_charged
     if why := backoff.exhausted(job, now):
-        return give_up(story, f"{error} It is not tried again, because {why}.", services)
+        return give_up(story, job, f"{error} It is not tried again, because {why}.", services)
     services.retry_queue.send(job, delay_seconds)
     story.delay_seconds = delay_seconds
     return story.end(
@@ -45,10 +45,10 @@ def remove_report(story: Story, services: Services) -> None:
         services.storage.delete(key)
 
 
-def give_up(story: Story, reason: str, services: Services) -> None:
-    """Write a report and leave the job in the dead-letter queue."""
+def give_up(story: Story, job: Job, reason: str, services: Services) -> None:
+    """Write a report and leave the job, as it became, in the dead-letter queue."""
     _report(story, PixianS3Error(reason), services)
-    services.retry_queue.bury(story.job)
+    services.retry_queue.bury(job)
     story.end(Outcome.EXHAUSTED, reason)
 
 

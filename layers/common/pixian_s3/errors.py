@@ -17,7 +17,13 @@ from dataclasses import dataclass
 
 
 class PixianS3Error(Exception):
-    """Base of all errors of this program."""
+    """Base of all errors of this program.
+
+    Attributes:
+        maybe_charged: whether a credit may have been spent although there is no result.
+    """
+
+    maybe_charged = False
 
 
 class TryLater(PixianS3Error):
@@ -44,7 +50,7 @@ class Unavailable(TryLater):
 
     Args:
         message: what happened.
-        maybe_charged: whether a credit may have been spent although there is no result.
+        maybe_charged: as in `PixianS3Error`.
         retry_after, status: as in `TryLater`.
     """
 

@@ -87,10 +87,15 @@ def inspect(file: IO[bytes]) -> ImageInfo:
     """
     if not file.seek(0, os.SEEK_END):
         raise Rejected("The file is empty: it has no bytes. Drop it again.")
-    with opened(file, otherwise=UNREADABLE) as image:
-        info = _described(image)
+    info = describe(file)
     _require_decodable(info)
     return info
+
+
+def describe(file: IO[bytes]) -> ImageInfo:
+    """As `inspect`, whatever the image's size."""
+    with opened(file, otherwise=UNREADABLE) as image:
+        return _described(image)
 
 
 def require_whole(file: IO[bytes], info: ImageInfo) -> None:

@@ -2,10 +2,18 @@
 
 Powertools' idempotency on DynamoDB. A claim is held until the function's deadline, given back when
 the work fails, and kept for as long as a message can live when it succeeds.
+
+In the same table stands a note of each call that is made, for whoever comes after a process that
+did not live to tell what became of it.
 """
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from aws_lambda_powertools.utilities.idempotency import (
     DynamoDBPersistenceLayer,
@@ -21,11 +29,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pixian_s3.configuration import Settings
-from pixian_s3.errors import Claimed, Skipped, Unavailable
+from pixian_s3.errors import Claimed, PixianS3Error, Skipped, Unavailable
 from pixian_s3.job import Job
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 KEPT_SECONDS = 14 * 24 * 3600
 """SQS keeps a message no longer than 14 days."""
@@ -90,7 +99,47 @@ class Ledger:
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
             raise Claimed(f"Another file is being made into {result_key}.") from error
         except (ClientError, BotoCoreError) as error:
-            raise Unavailable(f"The claim table can't be used: {error}") from error
+            raise _unusable(error) from error
+
+    @contextmanager
+    def noted_call(self, job: Job, settings: Settings, now: float) -> Iterator[int]:
+        """Keep a note of a call, made before it; an error by which it cost nothing removes it.
+
+        Yields:
+            The number of earlier calls for this image that have a note still. Their outcome is
+            unknown, unless there is a result.
+
+        Raises:
+            Unavailable: the table can't be reached, so no call may be made.
+        """
+        until = str(int(now) + KEPT_SECONDS)
+        update = partial(
+            self._dynamodb.update_item,
+            TableName=self._table_name,
+            Key={"id": {"S": f"calls#{_digest(_claim(job, settings))}"}},
+        )
+        # Members of a set and not a number, as the client may have to repeat a request.
+        call: AttributeValueTypeDef = {"SS": [uuid4().hex]}
+        try:
+            noted = update(
+                UpdateExpression="ADD calls :call SET expiration = :until",
+                ExpressionAttributeValues={":call": call, ":until": {"N": until}},
+                ReturnValues="UPDATED_NEW",
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise _unusable(error) from error
+        try:
+            yield len(noted["Attributes"]["calls"]["SS"]) - 1
+        except PixianS3Error as error:
+            # Where the note can't be removed, the call counts as one of unknown outcome: that may
+            # cost a try, but no credit.
+            if not error.maybe_charged:
+                with suppress(ClientError, BotoCoreError):
+                    update(
+                        UpdateExpression="DELETE calls :call",
+                        ExpressionAttributeValues={":call": call},
+                    )
+            raise
 
     def once(self, job: Job, settings: Settings, work: Callable[[], None]) -> None:
         """Do the work unless it has been done.
@@ -121,7 +170,7 @@ class Ledger:
             if attempt.error:
                 raise attempt.error from error
             if not attempt.ran:
-                raise Unavailable(f"The claim table can't be used: {error}") from error
+                raise _unusable(error) from error
         if not attempt.ran:
             raise Skipped("It was processed before.")
 
@@ -133,3 +182,11 @@ def _claim(job: Job, settings: Settings) -> dict[str, str]:
         "version": job.version_id or job.etag,
         "parameters": settings.digest,
     }
+
+
+def _digest(claim: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(claim, sort_keys=True).encode()).hexdigest()
+
+
+def _unusable(error: Exception) -> Unavailable:
+    return Unavailable(f"The claim table can't be used: {error}")

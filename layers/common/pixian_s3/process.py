@@ -1,6 +1,6 @@
 """One image from its job to its ending."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from pixian_s3 import backoff
@@ -18,7 +18,7 @@ from pixian_s3.errors import (
 from pixian_s3.inputs import Image
 from pixian_s3.job import Job
 from pixian_s3.pixian import CutOut
-from pixian_s3.result import finish, look, result_key, store
+from pixian_s3.result import finish, look, require_picture, result_key, store
 from pixian_s3.services import Services
 from pixian_s3.source import choose_input, prepare
 from pixian_s3.story import Outcome, Story
@@ -42,29 +42,48 @@ def process_all(jobs: Iterable[Job], services: Services) -> None:
 
 
 def bury_all(jobs: Iterable[Job], services: Services) -> None:
-    """Give up jobs whose every try crashed, each with a report."""
+    """Give up jobs whose every try crashed, each with a report, unless they have a result."""
     for job in jobs:
         story = Story(job)
         reason = (
             f"It was tried {backoff.MAX_RECEIPTS} times, and each time the function crashed or was "
             "ended; its log says why."
         )
-        give_up(story, reason, services)
+        if not _is_done(story, services):
+            give_up(story, job, reason, services)
         services.telemetry.tell(story)
+
+
+def _is_done(story: Story, services: Services) -> bool:
+    try:
+        settings = _settings(story, services)
+        look(result_key(settings.result_suffix, story, settings), story, settings, services)
+    except Skipped as skipped:
+        story.end(Outcome.SKIPPED, str(skipped))
+        return True
+    except Exception:
+        # Whatever crashed every try may do so here, and the image needs its report all the more.
+        return False
+    return False
 
 
 def process(job: Job, services: Services) -> None:
     """Bring one image to its ending, and tell its story."""
     story = Story(job)
     try:
-        _make_cut_out(story, services)
+        _make_cut_out_or_report(story, services)
     except Skipped as skipped:
         story.end(Outcome.SKIPPED, str(skipped))
-    except Rejected as error:
-        reject(story, error, services)
     except TryLater as error:
         try_later(story, error, services)
     services.telemetry.tell(story)
+
+
+def _make_cut_out_or_report(story: Story, services: Services) -> None:
+    try:
+        _make_cut_out(story, services)
+    except Rejected as error:
+        reject(story, error, services)
 
 
 def _make_cut_out(story: Story, services: Services) -> None:
@@ -100,11 +119,11 @@ def _work(key: str, story: Story, settings: Settings, services: Services) -> Non
         prepared = prepare(source.file, story, settings, files)
         image = choose_input(prepared, story, settings, storage)
         services.ledger.reserve(key, story.job, services.now())
-        cut_out = _call(image, story, services, files)
-        with _bounded():
+        with _call(image, story, settings, services) as cut_out, _bounded():
             try:
+                require_picture(cut_out)
                 finished = finish(cut_out, prepared, story, settings, files)
-                store(finished, source, story, settings, services)
+                _persist(lambda: store(finished, source, story, settings, services), services)
             except Rejected as refusal:
                 # Reported here, so that the claim is kept: another call would cost again.
                 reject(story, refusal, services)
@@ -121,12 +140,35 @@ def _bounded() -> Iterator[None]:
         raise Unavailable(f"The result is lost: {error}", maybe_charged=True) from error
 
 
-def _call(image: Image, story: Story, services: Services, files: ExitStack) -> CutOut:
+def _persist(write: Callable[[], None], services: Services) -> None:
+    """Store what was paid for, while it is in hand and there is time."""
+    for pause in backoff.STORING_PAUSES_SECONDS:
+        try:
+            return write()
+        except Unavailable:
+            if services.seconds_left() < pause + backoff.STORING_SECONDS:
+                raise
+            services.sleep(pause)
+    return write()
+
+
+@contextmanager
+def _call(image: Image, story: Story, settings: Settings, services: Services) -> Iterator[CutOut]:
+    with ExitStack() as answers:
+        noted = services.ledger.noted_call(story.job, settings, services.now())
+        earlier = answers.enter_context(noted)
+        story.tell_of_calls(earlier)
+        if backoff.too_many_calls(story.job):
+            raise Unavailable("No other call was made.")
+        yield _answer(image, story, services, answers)
+
+
+def _answer(image: Image, story: Story, services: Services, answers: ExitStack) -> CutOut:
     def call(credentials: Credentials) -> CutOut:
         answer = services.pixian.remove_background(
             credentials, image, story.parameters, services.seconds_left
         )
-        return files.enter_context(answer)
+        return answers.enter_context(answer)
 
     try:
         cut_out = call(services.credentials.get())

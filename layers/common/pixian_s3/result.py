@@ -4,7 +4,7 @@ import os
 from contextlib import ExitStack
 from tempfile import TemporaryFile
 
-from pixian_s3 import delta, metadata, naming
+from pixian_s3 import delta, images, metadata, naming
 from pixian_s3.configuration import Settings
 from pixian_s3.errors import AlreadyDone, Rejected, Skipped, Unavailable
 from pixian_s3.metadata import StoredObject, Verdict
@@ -54,6 +54,23 @@ def _acknowledge(key: str, existing: StoredObject | None, story: Story, services
     if existing and existing.is_older_than(story.job):
         about = dict(existing.metadata) | metadata.event(story.job)
         services.storage.put_metadata(key, existing, about)
+
+
+def require_picture(cut_out: CutOut) -> None:
+    """Make sure that an answer is the whole picture that it says it is.
+
+    Raises:
+        Unavailable: it isn't.
+    """
+    try:
+        info = images.describe(cut_out.file)
+        images.require_whole(cut_out.file, info)
+    except Rejected as error:
+        raise Unavailable("Pixian sent a damaged image.", maybe_charged=True) from error
+    if info.mime_type != cut_out.mime_type:
+        raise Unavailable(
+            f"Pixian sent {info.mime_type} and called it {cut_out.mime_type}.", maybe_charged=True
+        )
 
 
 def finish(

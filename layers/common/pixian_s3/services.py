@@ -19,6 +19,7 @@ class Services:
     Attributes:
         now: seconds since the epoch.
         seconds_left: until Lambda ends the invocation.
+        sleep: waits for so many seconds.
     """
 
     configuration: LiveConfiguration
@@ -30,3 +31,4 @@ class Services:
     telemetry: Telemetry
     now: Callable[[], float]
     seconds_left: Callable[[], float]
+    sleep: Callable[[float], None]

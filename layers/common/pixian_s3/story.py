@@ -23,7 +23,7 @@ class Story:
     """Written as the image goes through the steps of `process`.
 
     Attributes:
-        job: as it was tried.
+        job: as it was tried, or as it turned out to be.
         outcome: None until it is known.
         reason: of any outcome but a result.
         prefix: the configured prefix that the key fell under.
@@ -33,7 +33,8 @@ class Story:
         headers: of Pixian's answer.
         status: Pixian's HTTP status, where it refused.
         pixian_seconds: from the call to the last byte of the answer.
-        throttled, maybe_charged: why a try was postponed.
+        throttled: whether that is why a try was postponed.
+        maybe_charged: calls of unknown outcome that this try made or found out about.
         delay_seconds: until the next try.
     """
 
@@ -51,8 +52,14 @@ class Story:
     status: int | None = None
     pixian_seconds: float | None = None
     throttled: bool = False
-    maybe_charged: bool = False
+    maybe_charged: int = 0
     delay_seconds: int | None = None
+
+    def tell_of_calls(self, maybe_charged: int) -> None:
+        """Count calls of unknown outcome that the job didn't know of yet."""
+        informed = self.job.told_of_calls(maybe_charged)
+        self.maybe_charged += informed.maybe_charged - self.job.maybe_charged
+        self.job = informed
 
     def end(self, outcome: Outcome, reason: str | None = None) -> None:
         """Note how the try ended."""

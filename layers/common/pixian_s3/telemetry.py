@@ -76,7 +76,7 @@ def _measures(story: Story, seconds: float) -> dict[str, tuple[MetricUnit, float
     if story.throttled:
         measures["Throttled"] = (MetricUnit.Count, 1)
     if story.maybe_charged:
-        measures["MaybeCharged"] = (MetricUnit.Count, 1)
+        measures["MaybeCharged"] = (MetricUnit.Count, story.maybe_charged)
     # Wherever there was an answer, even if it came to nothing: this is what was spent.
     if story.headers:
         measures |= {

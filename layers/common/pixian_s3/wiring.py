@@ -89,6 +89,7 @@ def build(environment: Environment) -> Services:
         telemetry=telemetry,
         now=time.time,
         seconds_left=lambda: math.inf,  # until an invocation begins
+        sleep=time.sleep,
     )
 
 
