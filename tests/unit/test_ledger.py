@@ -2,15 +2,17 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 
-from pixian_s3.errors import Claimed, Rejected, Skipped, Unavailable
+from pixian_s3.errors import Claimed, Rejected, Skipped, Throttled, Unavailable
+from pixian_s3.job import Job
 from pixian_s3.ledger import RESERVED_SECONDS, Ledger
-from tests.builders import make_job, make_settings
+from tests.builders import NOON, make_job, make_settings
 from tests.unit.world import Context
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ class Subject:
 
     def work(self) -> None:
         self.worked += 1
+
+    def noted_call(self, job: Job = JOB) -> AbstractContextManager[int]:
+        return self.ledger.noted_call(job, SETTINGS, NOON)
 
     def remove_table(self) -> None:
         self.client.delete_table(TableName="claims")
@@ -188,3 +193,35 @@ def test_without_the_table_nothing_is_reserved(subject: Subject) -> None:
     subject.remove_table()
     with pytest.raises(Unavailable):
         subject.ledger.reserve("a.png", JOB, now=1000)
+
+
+def test_without_the_table_no_call_is_made(subject: Subject) -> None:
+    subject.remove_table()
+    with pytest.raises(Unavailable), subject.noted_call():
+        subject.work()
+    assert subject.worked == 0
+
+
+def test_earlier_calls_are_told_until_they_are_known_to_have_cost_nothing(subject: Subject) -> None:
+    earlier = []
+    for error in (Unavailable("cut", maybe_charged=True), Throttled("429"), ZeroDivisionError()):
+        with contextlib.suppress(type(error)), subject.noted_call() as number:
+            earlier.append(number)
+            raise error
+    with subject.noted_call() as number:
+        assert [*earlier, number] == [0, 1, 1, 2]
+
+
+def test_calls_of_other_images_are_not_told(subject: Subject) -> None:
+    with subject.noted_call(), subject.noted_call(make_job("b.jpg")) as earlier:
+        assert earlier == 0
+
+
+def test_an_error_passes_though_its_note_cant_be_removed(subject: Subject) -> None:
+    def call() -> None:
+        with subject.noted_call():
+            subject.remove_table()
+            raise Throttled("429")
+
+    with pytest.raises(Throttled):
+        call()
