@@ -18,6 +18,7 @@ from pixian_s3.wiring import Environment
 
 BUCKETS = ["InputBucket", "OutputBucket"]
 FUNCTIONS = ["UploadFunction", "RetryFunction"]
+QUEUES = ["RetryQueue", "DeadLetterQueue"]
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
@@ -68,9 +69,14 @@ def test_a_function_may_take_as_long_as_pixian_may() -> None:
     assert GLOBALS["Timeout"] >= CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + 60
 
 
-@pytest.mark.parametrize("queue", ["RetryQueue", "DeadLetterQueue"])
+@pytest.mark.parametrize("queue", QUEUES)
 def test_messages_are_kept_for_fourteen_days(queue: str) -> None:
     assert properties(queue)["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_messages_are_encrypted(queue: str) -> None:
+    assert properties(queue)["SqsManagedSseEnabled"] is True
 
 
 def test_claims_outlive_messages() -> None:
@@ -128,6 +134,12 @@ def test_nothing_is_allowed_on_everything(statement: dict[str, Any]) -> None:
     assert "NotResource" not in statement
     if "AssumeRole" not in str(statement["Action"]):
         assert not [r for r in listed(statement["Resource"]) if _is_everything(r)]
+
+
+@pytest.mark.parametrize("statement", ALLOWED, ids=lambda s: s.get("Sid"))
+def test_nobody_is_let_in_from_outside(statement: dict[str, Any]) -> None:
+    # Only the policy of a bucket or a queue names whom it allows something.
+    assert not statement.keys() & {"Principal", "NotPrincipal"}
 
 
 def _is_everything(resource: object) -> bool:
