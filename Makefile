@@ -12,6 +12,10 @@ UV_VERSION := 0.13.9
 # uv from PATH where there is one that runs, else our own copy.
 UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),$(TOOLS)/uv/bin/uv)
 SAM := $(TOOLS)/sam/bin/sam
+# Offline, and without the environment and the home of whoever runs it, where checkov looks for
+# settings and for a key to send its findings somewhere with.
+CHECKOV := env -i HOME=$(TOOLS)/checkov CKV_SKIP_PACKAGE_UPDATE_CHECK=true CKV_PARSE_ERROR_FAIL=true \
+	$(TOOLS)/checkov/bin/checkov --skip-download
 
 # `sam build` looks for a python3.13 that has pip; the environment's is the one.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -36,8 +40,8 @@ $(VENV)/.done: requirements.lock .python-version | $(UV)
 	$(UV) pip sync --quiet --python $(VENV) --require-hashes requirements.lock
 	@touch $@
 
-# MiniStack and the SAM CLI pin botocore and click to versions of their own, and a function must not
-# see a package that its layer lacks: an environment each.
+# MiniStack, the SAM CLI and checkov pin botocore and others to versions of their own, and a function
+# must not see a package that its layer lacks: an environment each.
 $(TOOLS)/%/.done: local/tools/%.txt .python-version | $(UV)
 	rm -rf $(TOOLS)/$*
 	$(UV) venv --quiet $(TOOLS)/$*
@@ -69,14 +73,15 @@ demo: setup ## send photographs through it and show what comes back [IMAGES= PRE
 # ---- checks ---------------------------------------------------------------------------------
 
 .PHONY: check test corpus verify-live pixian-credentials
-check: setup ## ruff, mypy, cfn-lint, sam validate
+check: setup $(TOOLS)/checkov/.done ## ruff, mypy, cfn-lint, sam validate, checkov
 	ruff check .
 	ruff format --check .
 	mypy .
 	cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
+	$(CHECKOV) --quiet --compact --framework cloudformation --file template.yaml
 
-test: setup ## every test that needs no cloud account
+test: setup $(TOOLS)/checkov/.done ## every test that needs no cloud account
 	pytest
 
 corpus: $(VENV)/.done ## thousands of bad files through the upload function [SEED= COUNT=]
@@ -111,7 +116,7 @@ reference: $(VENV)/.done ## write the tables of parameters and assumptions into 
 lock: | $(UV) ## compile the pinned requirements again after changing one
 	$(UV) pip compile --quiet --universal --no-header --generate-hashes --python-version 3.13 pyproject.toml --group dev -o requirements.lock
 	$(UV) pip compile --quiet --no-header --no-annotate --generate-hashes --python-version 3.13 pyproject.toml -c requirements.lock -o layers/dependencies/requirements.txt
-	for tool in ministack sam; do $(UV) pip compile --quiet --universal --no-header --no-annotate --generate-hashes --python-version 3.13 local/tools/$$tool.in -o local/tools/$$tool.txt; done
+	for tool in ministack sam checkov; do $(UV) pip compile --quiet --universal --no-header --no-annotate --generate-hashes --python-version 3.13 local/tools/$$tool.in -o local/tools/$$tool.txt; done
 	$(UV) pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --python-version 3.13 local/tools/photographs.in -o local/tools/photographs.txt
 	$(UV) pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --python-version 3.12 local/tools/model.in -o local/tools/model.txt
 

@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -34,7 +35,8 @@ def _tagged(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
 
 
 _Loader.add_multi_constructor("!", _tagged)
-TEXT = (Path(__file__).parents[2] / "template.yaml").read_text()
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "template.yaml").read_text()
 TEMPLATE: dict[str, Any] = yaml.load(TEXT, _Loader)  # noqa: S506 - a SafeLoader
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 GLOBALS = TEMPLATE["Globals"]["Function"]
@@ -260,7 +262,7 @@ def test_the_endpoint_may_be_nothing_else(endpoint: str) -> None:
     assert not endpoint_is_allowed(endpoint)
 
 
-OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
+OPERATIONS = ROOT / "docs/operations.md"
 ALARMS = [name for name, thing in TEMPLATE["Resources"].items() if "Alarm" in thing["Type"]]
 
 
@@ -285,3 +287,31 @@ def test_an_alarm_watches_a_metric_that_the_program_writes(alarm: str) -> None:
 @pytest.mark.parametrize("alarm", ALARMS)
 def test_operations_say_what_to_do_about_an_alarm(alarm: str) -> None:
     assert f"`{alarm}`" in OPERATIONS.read_text()
+
+
+CHECKOV = ROOT / ".tools/checkov/bin/checkov"
+EXCEPTIONS = {
+    (name, exception["id"]): exception["comment"]
+    for name, resource in RESOURCES.items()
+    for exception in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
+}
+
+
+@pytest.mark.parametrize("exception", EXCEPTIONS, ids="-".join)
+def test_an_exception_from_the_scan_says_why(exception: tuple[str, str]) -> None:
+    assert EXCEPTIONS[exception].endswith(".")
+
+
+def test_the_scan_finds_what_is_excepted_and_no_more(tmp_path: Path) -> None:
+    bare = tmp_path / "template.yaml"
+    bare.write_text(TEXT.replace("checkov:", "excused:"))
+    scan = subprocess.run(
+        [CHECKOV, "--skip-download", "--framework=cloudformation", "--output=json", "--file", bare],
+        env={"HOME": str(tmp_path), "CKV_SKIP_PACKAGE_UPDATE_CHECK": "true"},
+        capture_output=True,
+        check=False,
+    )
+    assert scan.returncode == 1
+    failed = json.loads(scan.stdout)["results"]["failed_checks"]
+    found = {(check["resource"].split(".")[-1], check["check_id"]) for check in failed}
+    assert found == set(EXCEPTIONS)
