@@ -155,10 +155,10 @@ def test_a_function_has_no_permissions_but_its_role_s(function: str) -> None:
     assert set(properties(function)["Role"]) == {"GetAtt"}
 
 
-@pytest.mark.parametrize("bucket", BUCKETS)
-def test_pictures_outlive_the_stack(bucket: str) -> None:
-    assert RESOURCES[bucket]["DeletionPolicy"] in {"Retain", "RetainExceptOnCreate"}
-    assert RESOURCES[bucket]["UpdateReplacePolicy"] == "Retain"
+@pytest.mark.parametrize("kept", [*BUCKETS, *(f"{bucket}Policy" for bucket in BUCKETS)])
+def test_pictures_and_what_guards_them_outlive_the_stack(kept: str) -> None:
+    assert RESOURCES[kept]["DeletionPolicy"] in {"Retain", "RetainExceptOnCreate"}
+    assert RESOURCES[kept]["UpdateReplacePolicy"] == "Retain"
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
