@@ -111,8 +111,23 @@ def test_an_upload_that_cant_be_finished_goes_to_the_retry_queue() -> None:
 
 
 def test_uploads_of_every_kind_are_taken() -> None:
-    event = properties("UploadFunction")["Events"]["ObjectCreated"]["Properties"]
-    assert event["Events"] == "s3:ObjectCreated:*"
+    (notified,) = properties("InputBucket")["NotificationConfiguration"]["LambdaConfigurations"]
+    assert notified == {
+        "Event": "s3:ObjectCreated:*",
+        "Function": {"GetAtt": "UploadFunction.Arn"},
+    }
+
+
+def test_only_the_input_bucket_may_call_a_function() -> None:
+    (permission,) = [r for r in RESOURCES.values() if r["Type"] == "AWS::Lambda::Permission"]
+    called_by = permission["Properties"]
+    assert called_by["FunctionName"] == {"Ref": "UploadFunction"}
+    assert called_by["SourceAccount"] == {"Ref": "AWS::AccountId"}
+    name = properties("InputBucket")["BucketName"]["Sub"]
+    assert called_by["SourceArn"] == {"Sub": f"arn:${{AWS::Partition}}:s3:::{name}"}
+    # SAM would make another for an event of these kinds.
+    events = [e for name in FUNCTIONS for e in properties(name).get("Events", {}).values()]
+    assert {event["Type"] for event in events} == {"SQS"}
 
 
 def test_five_calls_at_a_time_to_begin_with() -> None:
