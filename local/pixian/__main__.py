@@ -4,7 +4,7 @@ import argparse
 import signal
 import threading
 
-from local.pixian.server import StandIn
+from local.pixian.server import API_SECRET, StandIn
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m local.pixian", description=__doc__)
     options.add_argument("--port", type=int, default=0, help="0: any free one")
     options.add_argument("--api-id", default="standin")
-    options.add_argument("--api-secret", default="standin-secret")
+    options.add_argument("--api-secret", default=API_SECRET)
     chosen = options.parse_args()
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -8,6 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from local.pixian.answer import Answer
 from local.pixian.credits import price
+from local.pixian.echo import with_echo
 from local.pixian.errors import ApiError
 from local.pixian.fault import Fault
 from local.pixian.faults import NO_FAULT
@@ -48,7 +49,7 @@ def _handle(service: Service, request: Request, call: Call) -> Outcome:
         form, image = _received(service, request, call)
     except ApiError as error:
         return Outcome(error.answer(), NO_FAULT)
-    fault = service.faults.for_image(image.filename, image.sha256)
+    fault = with_echo(service.faults.for_image(image.filename, image.sha256), request, form)
     answer = NOTHING if fault.replaces else _answered(service, call, form, image, fault)
     service.wait(fault.delay_seconds)
     return Outcome(fault.spoil(answer), fault)

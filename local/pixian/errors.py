@@ -27,10 +27,13 @@ class ApiError(Exception):
         self.message = message or MESSAGES.get(status, f"Status {status}.")
         super().__init__(self.message)
 
+    def document(self) -> dict[str, object]:
+        """Give the error object."""
+        return {"error": {"status": self.status, "code": self.code, "message": self.message}}
+
     def answer(self) -> Answer:
         """Give the error object as the service would send it."""
-        error = {"status": self.status, "code": self.code, "message": self.message}
-        return Answer(status=self.status, body=json.dumps({"error": error}).encode())
+        return Answer(status=self.status, body=json.dumps(self.document()).encode())
 
 
 class FieldError(ApiError):

@@ -19,6 +19,7 @@ class Fault:
 
     It lets `skip` matching requests pass, then applies `times` times (None: until deleted).
     `status` and `body` replace the real answer, `headers` and `content_type` amend either.
+    `echo` gives an error a message that quotes what nobody else may read of the request.
     `cut` resets the connection: before the body is read, after the request was read and worked
     on, or after the headers and half of the body. `truncate` ends it in order after half.
     """
@@ -29,6 +30,7 @@ class Fault:
     skip: int = 0
     status: int | None = None
     body: object = None
+    echo: bool = False
     content_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_seconds: float = 0

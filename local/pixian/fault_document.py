@@ -27,6 +27,8 @@ def _check_together(fault: Fault) -> None:
         raise ValueError("cut and truncate exclude each other")
     if fault.body is not None and fault.status is None:
         raise ValueError("body: needs a status")
+    if fault.echo and (fault.status is None or fault.status < ERRORS or fault.body is not None):
+        raise ValueError("echo: needs a status from 400, and no body")
     if fault.status is not None and fault.status < ERRORS and fault.body is None:
         raise ValueError("status: below 400 needs a body")
 
@@ -66,6 +68,7 @@ CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     "skip": (lambda v: _is_whole(v, 0, MOST), "a whole number from 0"),
     "status": (lambda v: _is_whole(v, OK, 599), "a whole number from 200 to 599"),
     "body": (lambda v: v is not None, "a string or JSON other than null"),
+    "echo": (lambda v: isinstance(v, bool), "true or false"),
     "content_type": (lambda v: isinstance(v, str) and v.isprintable(), "a string"),
     "headers": (_is_headers, "an object of strings, without those that frame the body"),
     "delay_seconds": (_is_seconds, f"seconds from 0 to {LONGEST_DELAY}"),

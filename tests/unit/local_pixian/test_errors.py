@@ -8,20 +8,22 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from local.pixian.server import API_SECRET
 from tests.unit.local_pixian.client import CAT, PATH, Client, error
 
 UPLOAD = {"image": ("a.png", CAT)}
 
 
-@pytest.mark.parametrize(
-    "auth", [None, ("standin", "wrong"), ("wrong", "standin-secret"), ("", "")]
-)
+@pytest.mark.parametrize("auth", [None, ("standin", "wrong"), ("wrong", API_SECRET), ("", "")])
 def test_wrong_credentials(client: Client, auth: tuple[str, str] | None) -> None:
     response = client.post(files=UPLOAD, auth=auth)
     assert (response.status_code, error(response)["code"]) == (401, 4010)
 
 
-@pytest.mark.parametrize("header", ["Bearer c3RhbmRpbjpzdGFuZGluLXNlY3JldA==", "Basic ???", "x"])
+RIGHT = base64.b64encode(f"standin:{API_SECRET}".encode()).decode()
+
+
+@pytest.mark.parametrize("header", [f"Bearer {RIGHT}", "Basic ???", "x"])
 def test_other_authorization(client: Client, header: str) -> None:
     response = client.post(files=UPLOAD, auth=None, headers={"Authorization": header})
     assert response.status_code == 401

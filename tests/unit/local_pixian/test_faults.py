@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.unit.local_pixian.client import CAT, COFFEE, PATH, Client, error, opened
+from tests.unit.local_pixian.client import CAT, COFFEE, PATH, Client, error, opened, site
 
 PRICE = "0.2209"
 AFTER_ONE = "999.7791"
@@ -48,6 +48,16 @@ def test_headers_and_body(client: Client) -> None:
     response = client.cut_out()
     assert response.headers["Retry-After"] == "7"
     assert response.json() == {"error": {"status": 429}}
+
+
+def test_an_echo_quotes_the_credentials_and_the_address(client: Client) -> None:
+    client.fault(status=400, echo=True)
+    with site() as elsewhere:
+        address = f"{elsewhere.url}/a.png"
+        response = client.post(data={"image.url": address})
+    message = error(response)["message"]
+    for quoted in (response.request.headers["Authorization"], client.auth[1], address):
+        assert quoted in message
 
 
 @pytest.mark.parametrize("status", [200, 503])
@@ -198,6 +208,7 @@ def test_a_stranger_uses_no_fault_up(client: Client) -> None:
         ({"cut": "early"}, "cut: "),
         ({"cut": ["mid_body"]}, "cut: "),
         ({"cut": "mid_body", "truncate": True}, "cut and truncate"),
+        ({"echo": True}, "echo: needs a status"),
         ({"cut": "before_body", "match": {"filename": "a"}}, "cut before_body takes no match"),
         ({"truncate": 1}, "truncate: "),
         ({"charge": None}, "charge: "),

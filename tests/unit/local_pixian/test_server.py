@@ -19,7 +19,7 @@ def test_several_live_side_by_side() -> None:
         assert Client(one).cut_out(image=CAT).status_code == 200
         assert (len(Client(one).ledger()), len(Client(other).ledger())) == (1, 0)
         assert Decimal(Client(one).balance()) < 5
-        assert requests.post(other.url, auth=("a", "standin-secret"), timeout=30).status_code == 404
+        assert requests.post(other.url, auth=Client(one).auth, timeout=30).status_code == 404
 
 
 def test_it_stops_and_leaves_its_port() -> None:
