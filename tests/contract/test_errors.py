@@ -121,7 +121,15 @@ def test_what_the_service_refuses_is_rejected(service: Service, parameter: str, 
         service.fails(**{parameter: value})
 
 
-@pytest.mark.parametrize("fault", [{"status": 401}, {"status": 500}, {"cut": "after_request"}])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 401},
+        {"status": 500},
+        {"status": 400, "echo": True},
+        {"cut": "after_request"},
+    ],
+)
 def test_no_error_shows_the_secret(service: Service, fault: dict[str, object]) -> None:
     service.fault(**fault)
     with pytest.raises(PixianS3Error) as error:

@@ -27,7 +27,7 @@ LEVELS: tuple[tuple[set[str], ...], ...] = (
     (
         {
             *("backoff", "configuration", "credentials", "errors", "inputs", "job", "metadata"),
-            *("naming", "parameters", "report", "schema", "sidecar", "story"),
+            *("naming", "parameters", "redaction", "report", "schema", "sidecar", "story"),
         },
     ),
 )

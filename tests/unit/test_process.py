@@ -1,5 +1,6 @@
 """Every ending that an image can come to, on the real adapters."""
 
+import base64
 import json
 from dataclasses import replace
 from typing import Any, cast
@@ -403,12 +404,19 @@ def test_a_crash_in_one_leaves_the_others_their_turn(world: World) -> None:
     assert world.output_keys() == ["shoes/a.png"]
 
 
-@pytest.mark.parametrize("answer", [Answer(), refusal(401), refusal(400), HTML])
+BASIC = base64.b64encode(f"me:{SECRET}".encode()).decode()
+QUOTING = [refusal(status, f"No {SECRET} {BASIC}") for status in (400, 401, 402, 429, 500)]
+# Only the first 200 characters are quoted of what isn't Pixian's JSON.
+CUT_WITHIN = Answer(502, b"x" * 190 + SECRET.encode(), "text/plain")
+
+
+@pytest.mark.parametrize("answer", [Answer(), HTML, CUT_WITHIN, *QUOTING])
 def test_the_secret_is_told_nobody(world: World, answer: Answer) -> None:
     world.pixian.answers = [answer, answer]
     told = world.process(world.drop())
     written = [world.output(key) for key in world.output_keys() if key.endswith(".json")]
-    assert SECRET not in told.text + repr(written) + json.dumps([repr(world.waiting())])
+    everything = told.text + repr(written) + repr(world.waiting())
+    assert not [part for part in (SECRET, BASIC, SECRET[:10]) if part in everything]
 
 
 # ---- What stands beside and in place of a result ------------------------------------------------

@@ -1,5 +1,6 @@
 """Who we are to Pixian: the API's id and secret, in a JSON object."""
 
+import base64
 import json
 import re
 from dataclasses import dataclass, field
@@ -15,6 +16,11 @@ class Credentials:
 
     api_id: str
     api_secret: str = field(repr=False)
+
+    def secrets(self) -> list[str]:
+        """What of them nobody may read in a log: the secret, bare and as HTTP Basic sends it."""
+        sent = [_base64(self.api_secret), _base64(f"{self.api_id}:{self.api_secret}")]
+        return [self.api_secret, *sent]
 
 
 def parse(text: str) -> Credentials:
@@ -41,6 +47,11 @@ def parse(text: str) -> Credentials:
             "spaces or special characters in it: copy both anew from your Pixian account."
         )
     return Credentials(api_id, api_secret)
+
+
+def _base64(text: str) -> str:
+    """Without the padding, which a quotation may have lost."""
+    return base64.b64encode(text.encode()).decode().rstrip("=")
 
 
 def _can_be_sent(value: object) -> bool:

@@ -3,7 +3,7 @@
 import base64
 from dataclasses import dataclass, field
 from typing import IO
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 MAX_BASE64_CHARACTERS = 1 << 20
 """Pixian's limit for an image as text, 1 MB."""
@@ -63,10 +63,10 @@ class Url:
         return {"image.url": self.url}
 
     def secrets(self) -> list[str]:
-        """The values that sign the address, in every form that an answer might quote."""
-        values = [value for _, value in parse_qsl(urlsplit(self.url).query)]
-        forms = {form for value in values for form in (value, quote(value), quote(value, safe=""))}
-        return sorted((form for form in forms if len(form) >= _SHORTEST_SECRET), key=len)[::-1]
+        """What signs the address: its query, and each value in it."""
+        query = urlsplit(self.url).query
+        values = [value for _, value in parse_qsl(query)]
+        return [query, *(value for value in values if len(value) >= _SHORTEST_SECRET)]
 
 
 type Image = Upload | Base64 | Url

@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError
 from pixian_s3.credentials import Credentials
 from pixian_s3.errors import Blocked, PixianS3Error, Rejected, Throttled, Unauthorized, Unavailable
 from pixian_s3.inputs import Fields, Image
+from pixian_s3.redaction import redacted
 
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 180
@@ -117,7 +118,7 @@ class Pixian:
         body = _Body({**form, **image.fields()}, seconds_left)
         try:
             with self._post(credentials, body) as response:
-                _check(response, [credentials.api_secret, *image.secrets()])
+                _check(response, credentials.secrets() + image.secrets())
                 with _in_time(response, seconds_left() - WRITING_SECONDS):
                     return response, _receive(response, into)
         except (OSError, HTTPError) as error:
@@ -213,9 +214,7 @@ def _receive(response: requests.Response, into: IO[bytes]) -> int:
 
 def _refusal(response: requests.Response, secrets: list[str]) -> PixianS3Error:
     status = response.status_code
-    message, code = _error_json(response)
-    for secret in secrets:
-        message = message.replace(secret, "…")
+    message, code = _error_json(response, secrets)
     said = f"Pixian answered {status}: {message}"
     match status:
         case 401:
@@ -230,7 +229,7 @@ def _refusal(response: requests.Response, secrets: list[str]) -> PixianS3Error:
             return Unavailable(said, retry_after=_retry_after(response), status=status)
 
 
-def _error_json(response: requests.Response) -> tuple[str, int | None]:
+def _error_json(response: requests.Response, secrets: list[str]) -> tuple[str, int | None]:
     """Pixian's own message and code; an answer that isn't its JSON is quoted in part."""
     try:
         text = response.raw.read(_MAX_ERROR_BYTES, decode_content=True).decode(errors="replace")
@@ -240,9 +239,11 @@ def _error_json(response: requests.Response) -> tuple[str, int | None]:
     try:
         error = json.loads(text)["error"]
         code = error.get("code")
-        return str(error["message"]).strip(), code if isinstance(code, int) else None
+        message = redacted(str(error["message"]), secrets).strip()
+        return message, code if isinstance(code, int) else None
     except (ValueError, TypeError, KeyError, AttributeError):
-        return text[:200].strip() or response.reason, None
+        # Redacted before it is cut: half a secret would not be recognised.
+        return redacted(text, secrets)[:200].strip() or response.reason, None
 
 
 def _retry_after(response: requests.Response) -> int:
