@@ -1,97 +1,106 @@
-"""What the functions' roles must not do, tried with the roles themselves."""
+"""What nobody but an administrator may do is refused to the functions and to uploaders.
+
+That nothing of what the functions may do is spare, test_privileges.py shows.
+"""
 
 import io
 import json
-import zipfile
+import re
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from tests.e2e.conftest import World
+from tests.e2e import callers
+from tests.e2e.callers import ALLOWED, REFUSED, Call
+from tests.e2e.conftest import World, picture
+from tests.e2e.temptations import POLLING, PROCESSING, TEMPTATIONS, Temptation, results
 
-# Runs in a function of its own under the role, as nobody but Lambda may assume it.
-PROBE = """
-import boto3
-from botocore.exceptions import ClientError
+OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
+HARMLESS = [tried for tried in TEMPTATIONS + POLLING + PROCESSING if tried.harmless]
 
-def handler(event, context):
-    client = boto3.client(event["service"])
-    try:
-        getattr(client, event["action"])(**event["arguments"])
-    except ClientError as error:
-        return error.response["Error"]["Code"]
-    return "allowed"
-"""
+
+@pytest.fixture(scope="module")
+def names(shared: World) -> dict[str, str]:
+    return callers.things(shared)
 
 
 @pytest.fixture(scope="module", params=["UploadFunction", "RetryFunction"])
-def probe(request: pytest.FixtureRequest, shared: World) -> Iterator[Any]:
-    """Calls AWS with the role of a function; returns "allowed" or the error's code."""
-    functions = shared.stack.client("lambda")
-    role = functions.get_function_configuration(FunctionName=shared.stack.outputs[request.param])[
-        "Role"
-    ]
-    name = f"probe-{request.param}"
-    functions.create_function(
-        FunctionName=name,
-        Runtime="python3.13",
-        Handler="probe.handler",
-        Role=role,
-        Code={"ZipFile": _zipped(PROBE)},
-        Timeout=30,
+def function(
+    request: pytest.FixtureRequest, shared: World, names: dict[str, str]
+) -> Iterator[Call]:
+    with callers.with_the_role_of(request.param, shared, names) as call:
+        yield call
+
+
+@pytest.fixture(scope="module")
+def uploader(shared: World) -> World:
+    """The world with the keys of a user who has the policy from the documentation."""
+    policy = documented_policy()
+    for output in ("InputBucket", "OutputBucket"):
+        policy = policy.replace(f"<{output}>", shared.stack.outputs[output])
+    iam = shared.stack.client("iam")
+    iam.create_user(UserName="uploader")
+    iam.put_user_policy(UserName="uploader", PolicyName="drop-images", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="uploader")["AccessKey"]
+    return replace(
+        shared,
+        stack=replace(
+            shared.stack,
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+        ),
     )
-    functions.get_waiter("function_active_v2").wait(FunctionName=name)
-
-    def call(service: str, action: str, **arguments: str) -> str:
-        event = {"service": service, "action": action, "arguments": arguments}
-        answer = functions.invoke(FunctionName=name, Payload=json.dumps(event))
-        return str(json.loads(answer["Payload"].read()))
-
-    yield call
-    functions.delete_function(FunctionName=name)
 
 
-def test_may_write_results(probe: Any, shared: World) -> None:
-    """The probe itself works: without this, every refusal below could be its own fault."""
-    bucket = shared.stack.outputs["OutputBucket"]
-    assert probe("s3", "put_object", Bucket=bucket, Key="probe", Body="") == "allowed"
+def documented_policy() -> str:
+    _, _, section = OPERATIONS.read_text().partition("## Who may drop images")
+    found = re.search("```json\n(.*?)```", section, re.DOTALL)
+    assert found
+    return found[1]
 
 
-@pytest.mark.parametrize(
-    ("action", "arguments"),
-    [
-        ("list_objects_v2", {}),
-        ("put_object", {"Key": "a.png", "Body": ""}),
-        ("delete_object", {"Key": "a.png"}),
-    ],
-)
-def test_may_not_list_or_change_the_input_bucket(
-    probe: Any, shared: World, action: str, arguments: dict[str, str]
+def test_a_function_may_write_results(function: Call) -> None:
+    """Without this, every refusal below could be the fault of how it is asked."""
+    assert function(results.try_("put_object", Key="probe", Body="")) == ALLOWED
+    assert function(results.try_("delete_object", Key="a.png.error.json")) == ALLOWED
+
+
+@pytest.mark.parametrize("tried", HARMLESS, ids=str)
+def test_an_administrator_may(shared: World, names: dict[str, str], tried: Temptation) -> None:
+    """So what is refused to others is refused for who they are."""
+    assert callers.with_the_keys_of(shared.stack, names)(tried) == ALLOWED
+
+
+@pytest.mark.parametrize("tried", TEMPTATIONS, ids=str)
+def test_a_function_may_not(function: Call, tried: Temptation) -> None:
+    assert function(tried) in REFUSED
+
+
+@pytest.mark.parametrize("tried", TEMPTATIONS + POLLING + PROCESSING, ids=str)
+def test_an_uploader_may_not(uploader: World, names: dict[str, str], tried: Temptation) -> None:
+    assert callers.with_the_keys_of(uploader.stack, names)(tried) in REFUSED
+
+
+@pytest.mark.parametrize("tried", POLLING, ids=str)
+def test_only_the_retry_function_receives_retries(
+    shared: World, names: dict[str, str], tried: Temptation
 ) -> None:
-    bucket = shared.stack.outputs["InputBucket"]
-    assert probe("s3", action, Bucket=bucket, **arguments) == "AccessDenied"
+    with callers.with_the_role_of("UploadFunction", shared, names) as call:
+        assert call(tried) in REFUSED
 
 
-def test_may_delete_reports_and_nothing_else(probe: Any, shared: World) -> None:
-    bucket = shared.stack.outputs["OutputBucket"]
-    assert probe("s3", "delete_object", Bucket=bucket, Key="a.png.error.json") == "allowed"
-    assert probe("s3", "delete_object", Bucket=bucket, Key="a.png") == "AccessDenied"
+def test_an_uploader_drops_an_image_and_collects_its_result(shared: World, uploader: World) -> None:
+    ending = shared.endings(uploader.drop("uploaded.png", picture(8)))["uploaded.png"]
+    with Image.open(io.BytesIO(uploader.result(ending.key)["Body"].read())) as cut_out:
+        assert cut_out.mode == "RGBA"
 
 
-def test_may_not_read_other_buckets(probe: Any, shared: World) -> None:
-    shared.stack.client("s3").create_bucket(Bucket="somebody-elses")
-    assert probe("s3", "get_object", Bucket="somebody-elses", Key="a.png") == "AccessDenied"
-
-
-def test_may_not_change_the_credentials(probe: Any, shared: World) -> None:
-    secret = shared.stack.outputs["CredentialsSecretArn"]
-    code = probe("secretsmanager", "put_secret_value", SecretId=secret, SecretString="{}")
-    assert code == "AccessDeniedException"
-
-
-def _zipped(source: str) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("probe.py", source)
-    return file.getvalue()
+def test_the_documented_policy_allows_two_actions() -> None:
+    statements = json.loads(documented_policy())["Statement"]
+    assert [(s["Effect"], s["Action"]) for s in statements] == [
+        ("Allow", "s3:PutObject"),
+        ("Allow", "s3:GetObject"),
+    ]
