@@ -46,12 +46,16 @@ class Direct:
         return self._outcome("UploadFunction", event)
 
     def retry(self, event: Event, *, receipts: int = 1) -> str:
-        """As a message that has been received so often."""
+        """As Lambda hands on an event that UploadFunction could not finish."""
+        return self.receive({"requestPayload": event}, receipts=receipts)
+
+    def receive(self, message: dict[str, Any], *, receipts: int = 1) -> str:
+        """A message that has been received so often."""
         record = {
             "messageId": "1",
             "eventSource": "aws:sqs",
             "attributes": {"ApproximateReceiveCount": str(receipts)},
-            "body": json.dumps({"requestPayload": event}),
+            "body": json.dumps(message),
         }
         return self._outcome("RetryFunction", {"Records": [record]})
 

@@ -177,11 +177,3 @@ def test_enabled(results: Results) -> None:
         Bucket=results.world.stack.outputs["OutputBucket"], Prefix="p/disabled/"
     )
     assert found["KeyCount"] == 0
-
-
-def test_no_signed_address_is_logged(results: Results) -> None:
-    logs = results.world.stack.client("logs")
-    for group in ("UploadLog", "RetryLog"):
-        name = results.world.stack.outputs[group]
-        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=name):
-            assert "Signature" not in json.dumps(page["events"])
