@@ -20,8 +20,9 @@ from pixian_s3.wiring import services
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """An SQS batch; a message whose processing crashed is named, and comes again."""
 
+    made = services(context)
+
     def process_message(record: SQSRecord) -> None:
-        made = services(context)
         receipts = int(record.attributes.approximate_receive_count or 1)
         act = process_all if receipts <= MAX_RECEIPTS else bury_all
         with made.telemetry.telling_crashes(f"message {record.message_id}"):

@@ -62,13 +62,29 @@ def test_pixians_own_words_and_code_are_kept(service: Service) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    ["<html>Bad gateway</html>", "", "[]", "null", '{"error": "x"}', '{"error": {}}', "{" * 9999],
+    [
+        "<html>Bad gateway</html>",
+        "",
+        "[]",
+        "null",
+        '{"error": "x"}',
+        '{"error": {}}',
+        "{" * 9999,
+        "[" * 60000,
+    ],
 )
 def test_a_body_that_isnt_pixians_json_is_survived(service: Service, body: str) -> None:
     service.fault(status=502, body=body)
     with pytest.raises(Unavailable, match="Pixian answered 502") as error:
         service.fails()
     assert len(str(error.value)) < 300
+
+
+def test_words_that_cant_be_written_are_survived(service: Service) -> None:
+    service.fault(status=400, body='{"error": {"message": "No \\ud800 way."}}')
+    with pytest.raises(Rejected, match="way") as error:
+        service.fails()
+    str(error.value).encode()
 
 
 @pytest.mark.parametrize("code", ["1006", None, 1.5])

@@ -79,6 +79,13 @@ def test_the_headers_come_back(service: Service) -> None:
     assert len(headers["X-Result-Foreground"].split()) == 4
 
 
+def test_only_numbers_come_back_in_headers(service: Service) -> None:
+    service.fault(headers={"X-Credits-Charged": "s3cret", "X-Input-Size": "40 30 ü"})
+    with service.cut_out() as cut_out:
+        assert not {"X-Credits-Charged", "X-Input-Size"} & set(cut_out.headers)
+        assert cut_out.headers["X-Result-Size"] == "40 30"
+
+
 def test_a_real_photograph_comes_back_cut_out(service: Service) -> None:
     with COFFEE.open("rb") as file:
         upload = Upload(file, COFFEE.name, "image/png")

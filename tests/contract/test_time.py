@@ -51,13 +51,14 @@ def test_waiting_for_the_answer_takes_the_time_kept_for_it(service: Service) -> 
 class Slow(QuietHandler):
     """Begins an answer, and goes on with a byte now and then until it is released."""
 
+    status = 200
     length: str | None = "1000000"
     pause = 0.01
     released = threading.Event()
 
     def do_POST(self) -> None:  # noqa: N802 - http.server looks for this name
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
+        self.send_response(self.status)
         self.send_header("Content-Type", "image/png")
         if self.length:
             self.send_header("Content-Length", self.length)
@@ -74,6 +75,10 @@ class Stalling(Slow):
 
 class EndsWithItsConnection(Stalling):
     length = None
+
+
+class Failing(Slow):
+    status = 500
 
 
 @pytest.fixture(params=[Slow, Stalling, EndsWithItsConnection])
@@ -97,6 +102,13 @@ def give_up(session: requests.Session, address: str) -> Unavailable:
 def test_an_answer_that_comes_too_slowly_is_given_up(slow_service: str) -> None:
     with requests.Session() as session:
         assert give_up(session, slow_service).maybe_charged
+
+
+def test_so_is_an_error_and_that_cost_nothing() -> None:
+    Slow.released.clear()
+    with requests.Session() as session, served(Failing) as address:
+        assert not give_up(session, address).maybe_charged
+        Slow.released.set()
 
 
 def test_it_is_given_up_over_tls_too(tmp_path: Path) -> None:

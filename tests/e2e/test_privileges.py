@@ -51,6 +51,7 @@ NEEDED = [
     Case("s3:PutObject", RESULTS, s.an_image, "postponed"),
     Case("s3:DeleteObject", REPORTS, s.an_image_in_place_of_a_bad_file, "blocked"),
     Case("secretsmanager:GetSecretValue", SECRET, STARTING, "blocked"),
+    Case("dynamodb:GetItem", CLAIMS, s.an_image, "postponed"),
     Case("dynamodb:PutItem", CLAIMS, s.an_image, "postponed"),
     # A claim that can't be kept would have the image paid for again once it runs out. Until then,
     # it keeps the image waiting, as does one that can't be given back.

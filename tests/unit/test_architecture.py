@@ -12,10 +12,11 @@ PROGRAM = ROOT / "layers/common/pixian_s3"
 # each other, but for the ones in braces, which are one thing told in several files.
 LEVELS: tuple[tuple[set[str], ...], ...] = (
     ({"wiring"},),
-    ({"process", "endings", "result", "source"},),
+    ({"process", "endings", "purchase", "result", "source"},),
     ({"services"},),
     (
         {"appconfig"},
+        {"calls"},
         {"images", "convert", "delta"},
         {"ledger"},
         {"pixian"},

@@ -1,5 +1,6 @@
 """No credit is spent in vain: what becomes of a call that was paid for, or may have been."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,10 +9,13 @@ import pytest
 from pixian_s3 import backoff, pixian
 from pixian_s3.errors import Unavailable
 from pixian_s3.job import Job
+from pixian_s3.process import bury_all
 from pixian_s3.storage import Storage
 from tests.builders import picture
 from tests.unit.servers import Answer, refusal
-from tests.unit.world import Context, World
+from tests.unit.world import INPUT, Spent, World
+
+HTML = Answer(body=b"<html>", content_type="text/html")
 
 
 def test_a_refusal_after_the_charge_is_final(world: World) -> None:
@@ -31,26 +35,28 @@ class Killed(BaseException):
     """Ends what a killed process ends: all that isn't done."""
 
 
-class Spent(Context):
-    """An invocation whose time is over, so that nobody waits for its claim to run out."""
-
-    @staticmethod
-    def get_remaining_time_in_millis() -> int:
-        return -1000
-
-
 def die_in_calls(world: World, job: Job, times: int) -> None:
-    """Have the function killed so many times while Pixian has the image."""
+    """Have the function killed so many times while Pixian has the image, then time go by."""
 
     def die(*_: object, **__: object) -> None:
         raise Killed
 
     world.services.ledger.register(Spent())
-    world._session.hooks["response"] = [die]
     for _ in range(times):
+        world._session.hooks["response"] = [die]
         with pytest.raises(Killed):
             world.process(job)
-    world._session.hooks["response"] = []
+        world._session.hooks["response"] = []
+        world.pass_deadline()
+
+
+def test_while_a_killed_call_may_go_on_nobody_else_calls(world: World) -> None:
+    job = world.drop()
+    die_in_calls(world, job, times=1)
+    world.now -= 60
+    world.process(job)
+    assert len(world.pixian.calls) == 1
+    assert world.waiting() == [(job, backoff.CLAIMED_DELAY_SECONDS)]
 
 
 def test_a_call_whose_function_was_killed_is_counted_by_the_next_try(world: World) -> None:
@@ -60,12 +66,18 @@ def test_a_call_whose_function_was_killed_is_counted_by_the_next_try(world: Worl
     assert (told.total("MaybeCharged"), told.total("ImagesProcessed")) == (2, 1)
 
 
-def test_it_is_counted_once(world: World) -> None:
+def test_each_is_counted_once(world: World) -> None:
     job = world.drop()
     die_in_calls(world, job, times=1)
     world.pixian.answers = [refusal(429)]
-    tries = [world.process(job), world.process(world.waiting()[0][0])]
-    assert [told.total("MaybeCharged") for told in tries] == [1, 0]
+    tries = [world.process(job), world.process(world.waiting()[0][0]), world.process(job)]
+    assert [told.total("MaybeCharged") for told in tries] == [1, 0, 0]
+
+
+def test_a_duplicate_event_counts_no_call_again(world: World) -> None:
+    world.pixian.answers = [HTML]
+    job = world.drop()
+    assert [world.process(job).total("MaybeCharged") for _ in range(2)] == [1, 0]
 
 
 def test_a_function_that_is_killed_in_every_call_makes_no_more_than_three(world: World) -> None:
@@ -73,9 +85,42 @@ def test_a_function_that_is_killed_in_every_call_makes_no_more_than_three(world:
     die_in_calls(world, job, times=backoff.MAX_MAYBE_CHARGED)
     told = world.process(job)
     assert len(world.pixian.calls) == backoff.MAX_MAYBE_CHARGED
-    assert (told.total("MaybeCharged"), told.total("RetriesExhausted")) == (3, 1)
+    assert told.total("RetriesExhausted") == 1
     assert "3 calls" in world.report()["error"]
-    assert [left.maybe_charged for left in world.buried()] == [3]
+    assert [left.forgiven for left in world.buried()] == [3]
+
+
+def newer_result(world: World, job: Job) -> Job:
+    world.process(world.drop(body=picture((9, 9))))
+    return job
+
+
+def source_gone(world: World, job: Job) -> Job:
+    world.s3.delete_object(Bucket=INPUT, Key=job.key, VersionId=job.version_id or "")
+    return job
+
+
+def other_parameters(world: World, job: Job) -> Job:
+    world.configure(defaults={"background.color": "#FFFFFF"})
+    world.services = world._connect()
+    return job
+
+
+@pytest.mark.parametrize("since", [newer_result, source_gone, other_parameters])
+def test_it_is_counted_whatever_the_image_came_to_since(
+    world: World, since: Callable[[World, Job], Job]
+) -> None:
+    job = world.drop()
+    die_in_calls(world, job, times=1)
+    assert world.process(since(world, job)).total("MaybeCharged") == 1
+
+
+def test_it_is_counted_when_the_image_is_given_up(world: World) -> None:
+    job = world.drop()
+    die_in_calls(world, job, times=2)
+    bury_all([job], world.services)
+    assert world.told().total("MaybeCharged") == 2
+    assert [left.forgiven for left in world.buried()] == [2]
 
 
 @pytest.mark.parametrize("answer", [refusal(429), refusal(500), refusal(402), refusal(400)])
@@ -84,6 +129,11 @@ def test_a_call_that_cost_nothing_leaves_no_count(world: World, answer: Answer) 
     job = world.drop()
     world.process(job)
     assert world.process(job).total("MaybeCharged") == 0
+
+
+def test_a_success_that_is_none_may_have_cost(world: World) -> None:
+    world.pixian.answers = [refusal(202)]
+    assert world.process(world.drop()).total("MaybeCharged") == 1
 
 
 @pytest.mark.parametrize(
@@ -98,9 +148,8 @@ def test_a_call_that_cost_nothing_leaves_no_count(world: World, answer: Answer) 
 def test_what_is_no_whole_picture_of_its_type_is_no_result(world: World, answer: Answer) -> None:
     world.pixian.answers = [answer]
     told = world.process(world.drop())
-    assert world.output_keys() == []
+    assert (world.output_keys(), len(world.waiting())) == ([], 1)
     assert told.total("MaybeCharged") == 1
-    assert [job.maybe_charged for job, _ in world.waiting()] == [1]
 
 
 def test_a_result_is_stored_as_soon_as_that_works_again(
@@ -130,9 +179,8 @@ def test_storing_is_not_tried_again_when_time_is_short(
     world.services = replace(world.services, seconds_left=lambda: 100)
     monkeypatch.setattr(pixian, "READ_TIMEOUT_SECONDS", 30)
     began = world.now
-    world.process(world.drop())
-    assert world.now == began
-    assert [job.maybe_charged for job, _ in world.waiting()] == [1]
+    told = world.process(world.drop())
+    assert (world.now, told.total("MaybeCharged")) == (began, 1)
 
 
 def test_a_crash_after_the_charge_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +190,28 @@ def test_a_crash_after_the_charge_is_counted(world: World, monkeypatch: pytest.M
     monkeypatch.setattr("pixian_s3.process.store", crash)
     told = world.process(world.drop())
     assert told.total("MaybeCharged") == 1
-    assert [job.maybe_charged for job, _ in world.waiting()] == [1]
+    assert len(world.waiting()) == 1
+
+
+def test_a_paid_refusal_is_reported_as_soon_as_that_works_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a delta PNG that doesn't fit, and that S3 takes the report of it at the third try
+    world.configure(defaults={"output.format": "delta_png"})
+    world.pixian.answers = [Answer(body=picture((3, 3)))]
+    away, put_report = iter(range(2)), Storage.put_report
+
+    def put(*arguments: Any) -> None:
+        if next(away, None) is not None:
+            raise Unavailable("S3 is away")
+        put_report(*arguments)
+
+    monkeypatch.setattr(Storage, "put_report", put)
+    # When it is processed
+    world.process(world.drop(body=picture((5, 5))))
+    # Then it has its report, and cost one call
+    assert world.output_keys() == ["shoes/a.jpg.error.json"]
+    assert (len(world.pixian.calls), world.waiting()) == (1, [])
 
 
 def test_a_refusal_whose_report_is_lost_is_not_lost(
@@ -151,11 +220,11 @@ def test_a_refusal_whose_report_is_lost_is_not_lost(
     # Given a delta PNG that doesn't fit, and no way to write the report of it
     world.configure(defaults={"output.format": "delta_png"})
     world.pixian.answers = [Answer(body=picture((3, 3)))]
-    monkeypatch.setattr(type(world.services.storage), "put_json", _unavailable)
+    monkeypatch.setattr(Storage, "put_report", _unavailable)
     # When it is processed
-    world.process(world.drop(body=picture((5, 5))))
+    told = world.process(world.drop(body=picture((5, 5))))
     # Then it comes again, and the credit is accounted for
-    assert [job.maybe_charged for job, _ in world.waiting()] == [1]
+    assert (len(world.waiting()), told.total("MaybeCharged")) == (1, 1)
 
 
 def test_a_report_that_cant_be_written_now_is_written_later(
@@ -163,7 +232,7 @@ def test_a_report_that_cant_be_written_now_is_written_later(
 ) -> None:
     # Given a file that is no image, while S3 takes no report
     with monkeypatch.context() as away:
-        away.setattr(Storage, "put_json", _unavailable)
+        away.setattr(Storage, "put_report", _unavailable)
         world.process(world.drop(body=b"no image"))
     # When its next turn comes
     ((job, delay_seconds),) = world.waiting()

@@ -119,7 +119,7 @@ def test_what_lambda_handed_on_becomes_a_result(stack: World) -> None:
 
 def test_a_retry_that_is_throttled_again_is_sent_anew_and_not_failed(stack: World) -> None:
     stack.pixian.answers = [refusal(429)]
-    job = stack.drop().failed(maybe_charged=False)
+    job = stack.drop().failed()
     answer = retry(batch(job.to_message()), Context())
     assert failed(answer) == []
     assert [(job.failures, seconds) for job, seconds in stack.waiting()] == [(2, 10)]
@@ -150,13 +150,13 @@ def test_a_message_is_tried_five_times(stack: World) -> None:
 
 def test_after_five_tries_it_is_a_dead_letter_with_a_report(stack: World) -> None:
     # Given a message that was received five times before, and never finished
-    job = stack.drop("shoes/a.jpg").failed(maybe_charged=False)
+    job = stack.drop("shoes/a.jpg").failed()
     # When it comes again
     answer = retry(received(batch(job.to_message()), MAX_RECEIPTS + 1), Context())
     # Then it ends as a dead letter with a report, without another call
     assert failed(answer) == []
     assert "5 times" in stack.report()["error"]
-    assert stack.buried() == [job.afresh()]
+    assert stack.buried() == [job.afresh(unknown_calls=0)]
     assert stack.pixian.calls == []
 
 

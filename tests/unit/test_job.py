@@ -23,7 +23,7 @@ JOBS = st.builds(
     sequencer=st.text("0123456789ABCDEF"),
     event_time=st.floats(0, 1e11),
     failures=st.integers(0, 1000),
-    maybe_charged=st.integers(0, 10),
+    forgiven=st.integers(0, 10),
     blocked_since=st.none() | st.floats(1, 1e11),
 )
 
@@ -98,7 +98,7 @@ def test_a_message_of_somebody_else_is_refused(body: str) -> None:
 
 
 def test_a_failure_ends_being_blocked() -> None:
-    job = make_job(failures=1, blocked_since=NOON).failed(maybe_charged=False)
+    job = make_job(failures=1, blocked_since=NOON).failed()
     assert job == make_job(failures=2)
 
 
@@ -107,19 +107,18 @@ def test_being_blocked_counts_from_the_first_time() -> None:
 
 
 def test_afresh_forgets_all_tries_and_forgives_what_they_may_have_cost() -> None:
-    tried = make_job(failures=9, maybe_charged=2, blocked_since=NOON)
-    assert tried.afresh() == make_job(maybe_charged=2, forgiven=2)
+    tried = make_job(failures=9, forgiven=1, blocked_since=NOON)
+    assert tried.afresh(unknown_calls=4) == make_job(forgiven=4)
 
 
-def test_a_job_is_told_only_of_more_calls() -> None:
-    assert make_job(maybe_charged=2).told_of_calls(3) == make_job(maybe_charged=3)
-    assert make_job(maybe_charged=2).told_of_calls(1) == make_job(maybe_charged=2)
+def test_a_drop_is_told_from_others_without_versions_too() -> None:
+    drops = [make_job(version_id=None, sequencer=number).drop for number in ("1", "1", "2")]
+    assert drops[0] == drops[1] != drops[2]
 
 
 def test_a_failure_keeps_all_that_names_the_image() -> None:
-    before, after = make_job(), make_job().failed(maybe_charged=True)
-    counters = {"failures": 0, "maybe_charged": 0}
-    assert asdict(after) | counters == asdict(before)
+    before, after = make_job(), make_job().failed()
+    assert asdict(after) | {"failures": 0} == asdict(before)
 
 
 @pytest.mark.parametrize(

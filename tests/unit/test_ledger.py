@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from pixian_s3.errors import Claimed, Rejected, Skipped, Throttled, Unavailable
+from pixian_s3.errors import Claimed, Rejected, Skipped, Unavailable
 from pixian_s3.job import Job
-from pixian_s3.ledger import RESERVED_SECONDS, Ledger
+from pixian_s3.ledger import Ledger
 from tests.builders import NOON, make_job, make_settings
-from tests.unit.world import Context
+from tests.unit.world import Context, Spent
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,8 +31,8 @@ class Subject:
     def work(self) -> None:
         self.worked += 1
 
-    def noted_call(self, job: Job = JOB) -> AbstractContextManager[int]:
-        return self.ledger.noted_call(job, SETTINGS, NOON)
+    def reserved(self, job: Job) -> AbstractContextManager[None]:
+        return self.ledger.reserved("a.png", job, until=NOON + 300, now=NOON)
 
     def remove_table(self) -> None:
         self.client.delete_table(TableName="claims")
@@ -85,11 +85,12 @@ def test_another_image_is_other_work(subject: Subject, other: dict[str, str]) ->
     assert subject.worked == 2
 
 
-def test_without_versions_other_content_is_other_work(subject: Subject) -> None:
-    for etag in ("one", "other", "one"):
+def test_without_versions_each_drop_is_other_work(subject: Subject) -> None:
+    for etag, sequencer in (("one", "1"), ("other", "2"), ("one", "3"), ("one", "3")):
+        drop = make_job(version_id=None, etag=etag, sequencer=sequencer)
         with contextlib.suppress(Skipped):
-            subject.ledger.once(make_job(version_id=None, etag=etag), SETTINGS, subject.work)
-    assert subject.worked == 2
+            subject.ledger.once(drop, SETTINGS, subject.work)
+    assert subject.worked == 3
 
 
 def test_other_parameters_are_other_work(subject: Subject) -> None:
@@ -124,11 +125,6 @@ def test_while_one_is_at_it_others_find_it_claimed(subject: Subject) -> None:
 
 def test_a_claim_runs_out_with_the_function_s_deadline(subject: Subject) -> None:
     # Given a claim that a process took with it
-    class Spent(Context):
-        @staticmethod
-        def get_remaining_time_in_millis() -> int:
-            return -1000
-
     subject.ledger.register(Spent())
 
     class Killed(BaseException):
@@ -171,57 +167,49 @@ def test_a_claim_is_kept_as_long_as_a_message_lives(subject: Subject) -> None:
     assert {"expiration", "id"} <= set(item)
 
 
-def test_a_result_is_reserved_for_one_source(subject: Subject) -> None:
-    # Given a reservation
-    subject.ledger.reserve("a.png", replace(JOB, key="a.jpg"), now=1000)
-    # When another source wants the same result, then it has to wait
-    with pytest.raises(Claimed, match=r"a\.png"):
-        subject.ledger.reserve("a.png", replace(JOB, key="a.gif"), now=1001)
+def test_a_result_is_reserved_for_one_drop(subject: Subject) -> None:
+    with subject.reserved(JOB):
+        # When another source, or another version of the same, wants the same result
+        for other in (make_job("a.gif"), replace(JOB, version_id="other")):
+            # Then it has to wait
+            with pytest.raises(Claimed, match=r"a\.png"), subject.reserved(other):
+                subject.work()
+    assert subject.worked == 0
 
 
-def test_a_reservation_is_renewed_by_its_own_source(subject: Subject) -> None:
-    subject.ledger.reserve("a.png", JOB, now=1000)
-    subject.ledger.reserve("a.png", JOB, now=1001)
+def test_a_reservation_is_shared_by_events_of_one_drop(subject: Subject) -> None:
+    with subject.reserved(JOB), subject.reserved(JOB):
+        subject.work()
+    assert subject.worked == 1
 
 
-def test_a_reservation_runs_out(subject: Subject) -> None:
-    subject.ledger.reserve("a.png", replace(JOB, key="a.jpg"), now=1000)
-    subject.ledger.reserve("a.png", replace(JOB, key="a.gif"), now=1001 + RESERVED_SECONDS)
+def test_a_reservation_ends_with_the_work(subject: Subject) -> None:
+    with subject.reserved(JOB):
+        subject.work()
+    with subject.reserved(make_job("a.gif")):
+        subject.work()
+    assert subject.worked == 2
+
+
+def test_a_reservation_ends_with_the_function_at_the_latest(subject: Subject) -> None:
+    with (
+        subject.ledger.reserved("a.png", JOB, until=NOON, now=NOON - 300),
+        subject.ledger.reserved("a.png", make_job("a.gif"), until=NOON + 301, now=NOON + 1),
+    ):
+        subject.work()
+    assert subject.worked == 1
+
+
+def test_who_lost_a_reservation_leaves_the_next_one_alone(subject: Subject) -> None:
+    with subject.ledger.reserved("a.png", JOB, until=NOON, now=NOON - 300):
+        other = subject.ledger.reserved("a.png", make_job("a.gif"), until=NOON + 301, now=NOON + 1)
+        other.__enter__()
+    with pytest.raises(Claimed), subject.reserved(JOB):
+        subject.work()
 
 
 def test_without_the_table_nothing_is_reserved(subject: Subject) -> None:
     subject.remove_table()
-    with pytest.raises(Unavailable):
-        subject.ledger.reserve("a.png", JOB, now=1000)
-
-
-def test_without_the_table_no_call_is_made(subject: Subject) -> None:
-    subject.remove_table()
-    with pytest.raises(Unavailable), subject.noted_call():
+    with pytest.raises(Unavailable), subject.reserved(JOB):
         subject.work()
     assert subject.worked == 0
-
-
-def test_earlier_calls_are_told_until_they_are_known_to_have_cost_nothing(subject: Subject) -> None:
-    earlier = []
-    for error in (Unavailable("cut", maybe_charged=True), Throttled("429"), ZeroDivisionError()):
-        with contextlib.suppress(type(error)), subject.noted_call() as number:
-            earlier.append(number)
-            raise error
-    with subject.noted_call() as number:
-        assert [*earlier, number] == [0, 1, 1, 2]
-
-
-def test_calls_of_other_images_are_not_told(subject: Subject) -> None:
-    with subject.noted_call(), subject.noted_call(make_job("b.jpg")) as earlier:
-        assert earlier == 0
-
-
-def test_an_error_passes_though_its_note_cant_be_removed(subject: Subject) -> None:
-    def call() -> None:
-        with subject.noted_call():
-            subject.remove_table()
-            raise Throttled("429")
-
-    with pytest.raises(Throttled):
-        call()

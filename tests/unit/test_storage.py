@@ -11,9 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from pixian_s3.errors import Rejected, Unavailable
+from pixian_s3.errors import Blocked, Rejected, Unavailable
 from pixian_s3.job import Job
+from pixian_s3.metadata import StoredObject
 from pixian_s3.storage import Gone, Overtaken, Result, Storage
 from tests.builders import make_job, nobody
 
@@ -156,16 +158,32 @@ def test_a_result_doesnt_replace_what_changed_since_it_was_seen(subject: Subject
 
 
 def test_a_report_is_json_for_people(subject: Subject) -> None:
-    subject.storage.put_json("ü.error.json", {"error": "Größe"})
+    subject.storage.put_report("ü.error.json", {"error": "Größe"}, {}, None)
     text = subject.body("ü.error.json").decode()
     assert json.loads(text) == {"error": "Größe"}
     assert "Größe" in text
 
 
 def test_a_report_is_deleted(subject: Subject) -> None:
-    subject.storage.put_json("a.error.json", {})
-    subject.storage.delete("a.error.json")
+    seen = written(subject, "a.error.json", "one")
+    subject.storage.delete_report("a.error.json", seen)
     assert subject.storage.look("a.error.json") is None
+
+
+def test_another_report_than_the_one_seen_is_not_replaced(subject: Subject) -> None:
+    seen = written(subject, "a.error.json", "one")
+    subject.storage.put_report("a.error.json", {"error": "other"}, {}, seen)
+    for expected in (None, seen):
+        with pytest.raises(Overtaken):
+            subject.storage.put_report("a.error.json", {"error": "late"}, {}, expected)
+    assert b"other" in subject.body("a.error.json")
+
+
+def written(subject: Subject, key: str, error: str) -> StoredObject:
+    subject.storage.put_report(key, {"error": error}, {}, None)
+    seen = subject.storage.look(key)
+    assert seen is not None
+    return seen
 
 
 def test_what_was_to_be_replaced_and_is_gone_was_overtaken(subject: Subject) -> None:
@@ -188,7 +206,7 @@ def test_other_metadata_leave_the_rest_as_it_was(subject: Subject) -> None:
 
 def test_a_bucket_that_is_away_is_unavailable(subject: Subject) -> None:
     with pytest.raises(Unavailable):
-        Storage(subject.client, "no-such-bucket").put_json("a", {})
+        Storage(subject.client, "no-such-bucket").put_sidecar("a", {})
 
 
 def test_s3_out_of_reach_is_unavailable(no_aws_account: None) -> None:  # noqa: ARG001
@@ -233,5 +251,25 @@ def test_a_source_brings_its_own_metadata(subject: Subject) -> None:
 
 
 def test_decimals_are_numbers_as_they_were_written(subject: Subject) -> None:
-    subject.storage.put_json("a.png.json", {"charged": Decimal("0.2209")})
+    subject.storage.put_sidecar("a.png.json", {"charged": Decimal("0.2209")})
     assert '"charged": 0.2209' in subject.body("a.png.json").decode()
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "meaning"),
+    [
+        ("AccessDenied", "User … is not authorized to perform: kms:Decrypt", Rejected),
+        ("InvalidObjectState", "The operation is not valid for its storage class", Rejected),
+        ("AccessDenied", "User … is not authorized to perform: s3:GetObject", Blocked),
+    ],
+)
+def test_what_only_one_file_is_to_blame_for_blocks_no_other(
+    subject: Subject, code: str, message: str, meaning: type[Exception]
+) -> None:
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": message}}, "GetObject")
+
+    job = subject.drop("a.jpg", b"pixels")
+    subject.client.meta.events.register("before-call.s3.GetObject", refuse)
+    with pytest.raises(meaning), subject.storage.open_source(job):
+        pass

@@ -83,14 +83,16 @@ def test_each_other_ending_is_counted_once(
     assert told.total(name) == 1
 
 
-@pytest.mark.parametrize(
-    ("fact", "name"), [("throttled", "Throttled"), ("maybe_charged", "MaybeCharged")]
-)
-def test_why_it_is_tried_again_is_counted(
-    capture: pytest.CaptureFixture[str], fact: str, name: str
+def test_throttling_is_counted(capture: pytest.CaptureFixture[str]) -> None:
+    told = tell(Story(make_job(), Outcome.POSTPONED, throttled=True), capture)
+    assert told.total("Throttled") == 1
+
+
+def test_each_call_of_unknown_outcome_is_counted_that_was_not(
+    capture: pytest.CaptureFixture[str],
 ) -> None:
-    told = tell(Story(make_job(), Outcome.POSTPONED, **{fact: True}), capture)  # type: ignore[arg-type]
-    assert told.total(name) == 1
+    story = Story(make_job(), Outcome.POSTPONED, counted_calls=3, uncounted_calls={"one", "two"})
+    assert tell(story, capture).total("MaybeCharged") == 2
 
 
 def test_without_a_prefix_the_dimension_says_defaults(capture: pytest.CaptureFixture[str]) -> None:

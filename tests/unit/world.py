@@ -37,6 +37,14 @@ class Context(LambdaContext):
         return 300_000
 
 
+class Spent(Context):
+    """An invocation whose time is over, so that nobody waits for its claim to run out."""
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return -1000
+
+
 class World:
     def __init__(
         self, pixian: FakePixian, appconfig: FakeAppConfig, capsys: pytest.CaptureFixture[str]
@@ -119,6 +127,10 @@ class World:
 
     def _pass(self, seconds: float) -> None:
         self.now += seconds
+
+    def pass_deadline(self) -> None:
+        """Let the time of every invocation so far be over."""
+        self.now = self.services.deadline() + 1
 
     def variables(self) -> dict[str, str]:
         """The environment variables that the template would set."""

@@ -27,14 +27,15 @@ BLOCKED_DELAY_SECONDS = 300
 MAX_BLOCKED_SECONDS = 4 * 24 * 3600
 """How long an image waits for that."""
 
-CLAIMED_DELAY_SECONDS = 60
+CLAIMED_DELAY_SECONDS = 20
 """Before looking again at an image that another invocation is at work on."""
 
 STORING_PAUSES_SECONDS = (1, 2, 4, 8, 16, 32)
 """Between tries to store a result that was paid for."""
 
 STORING_SECONDS = 120
-"""What one such try can take: five of the S3 client's own, each waiting 20 s for an answer."""
+"""Left before the function ends, so that there is another one: the S3 client waits up to 20 s for
+an answer, and asks five times."""
 
 
 def delay_seconds(failures: int, retry_after: int = 0) -> int:
@@ -54,21 +55,27 @@ def after(error: TryLater, job: Job, now: float) -> tuple[Job, int]:
         return job.blocked(now), BLOCKED_DELAY_SECONDS
     if isinstance(error, Claimed):
         return job, CLAIMED_DELAY_SECONDS
-    failed = job.failed(maybe_charged=error.maybe_charged)
+    failed = job.failed()
     return failed, delay_seconds(failed.failures, error.retry_after)
 
 
-def too_many_calls(job: Job) -> bool:
-    """Whether another call could cost once too often, for all that is known of those before."""
-    return job.maybe_charged - job.forgiven >= MAX_MAYBE_CHARGED
+def too_many_calls(job: Job, unknown_calls: int) -> bool:
+    """Whether another call might cost once too often."""
+    return unknown_calls - job.forgiven >= MAX_MAYBE_CHARGED
 
 
-def exhausted(job: Job, now: float) -> str | None:
-    """Why the job must not be tried again, or None if it may."""
+def exhausted(job: Job, unknown_calls: int, now: float) -> str | None:
+    """Why the job must not be tried again, or None if it may.
+
+    Args:
+        job: as it would be tried.
+        unknown_calls: made for it so far, after which nobody knows whether a credit was spent.
+        now: seconds since the epoch.
+    """
     if job.failures >= MAX_FAILURES:
         return f"it failed {job.failures} times in a row"
-    if too_many_calls(job):
-        return f"{job.maybe_charged} calls ended without a result, and each may have cost a credit"
+    if too_many_calls(job, unknown_calls):
+        return f"{unknown_calls} calls ended without a result, and each may have cost a credit"
     if job.blocked_since is not None and now - job.blocked_since > MAX_BLOCKED_SECONDS:
         return f"it was blocked for {MAX_BLOCKED_SECONDS // 86400} days"
     return None

@@ -52,23 +52,23 @@ def rebuild(delta: IO[bytes], original: IO[bytes], into: IO[bytes]) -> tuple[int
         Rejected: the delta is no PNG with transparency, its size isn't that of the original, or one
             of the files is damaged.
     """
-    cut_out = _edges(delta)
     with images.opened(original, otherwise=images.DAMAGED) as source:
         source.load()
         upright = _turned(eight_bit(source).convert("RGB"), images.orientation_of(source))
         profile = fitting_profile(source, "RGB")
-    _require_same_size(cut_out.size, upright.size)
+    cut_out = _edges(delta, upright.size)
     cut_out.paste(upright, mask=_from_original(cut_out))
     cut_out.save(into, "PNG", compress_level=_COMPRESS_LEVEL, icc_profile=profile)
     into.seek(0)
     return cut_out.size
 
 
-def _edges(delta: IO[bytes]) -> Image.Image:
-    """The delta's own pixels, RGBA."""
+def _edges(delta: IO[bytes], size: tuple[int, int]) -> Image.Image:
+    """The delta's own pixels, RGBA, of the size that the original has."""
     with images.opened(delta, otherwise=_NO_DELTA) as image:
         if image.format != "PNG" or image.mode not in _MODES:
             raise Rejected(_NO_DELTA)
+        _require_same_size(image.size, size)
         # A palette or one transparent colour may stand for the four channels.
         edges = image.convert("RGBA")
     edges.info = {}

@@ -1,5 +1,7 @@
 """How an image ends that has no result now: a report, another try, or a dead letter."""
 
+from collections.abc import Callable
+
 from pixian_s3 import backoff, metadata, naming
 from pixian_s3.errors import (
     Blocked,
@@ -7,11 +9,15 @@ from pixian_s3.errors import (
     Rejected,
     Throttled,
     TryLater,
+    Unavailable,
 )
-from pixian_s3.job import Job
+from pixian_s3.metadata import StoredObject
 from pixian_s3.report import error_report
 from pixian_s3.services import Services
+from pixian_s3.storage import Overtaken
 from pixian_s3.story import Outcome, Story
+
+_MAX_RACES = 3
 
 
 def reject(story: Story, error: Rejected, services: Services) -> None:
@@ -27,9 +33,8 @@ def try_later(story: Story, error: TryLater, services: Services) -> None:
     job, delay_seconds = backoff.after(error, story.job, now)
     story.status = error.status
     story.throttled = isinstance(error, Throttled)
-    story.maybe_charged += error.maybe_charged
-    if why := backoff.exhausted(job, now):
-        return give_up(story, job, f"{error} It is not tried again, because {why}.", services)
+    if why := backoff.exhausted(job, story.unknown_calls, now):
+        return give_up(story, f"{error} It is not tried again, because {why}.", services)
     services.retry_queue.send(job, delay_seconds)
     story.delay_seconds = delay_seconds
     return story.end(
@@ -40,21 +45,41 @@ def try_later(story: Story, error: TryLater, services: Services) -> None:
 def remove_report(story: Story, services: Services) -> None:
     """Remove what an earlier try or an older file left; a newer file's report stays."""
     key = naming.report_key(story.job.key)
-    existing = services.storage.look(key)
-    if existing and not existing.is_newer_than(story.job):
-        services.storage.delete(key)
+
+    def remove(existing: StoredObject | None) -> None:
+        if existing:
+            services.storage.delete_report(key, existing)
+
+    _change_report(key, story, services, remove)
 
 
-def give_up(story: Story, job: Job, reason: str, services: Services) -> None:
-    """Write a report and leave the job, as it became, in the dead-letter queue."""
+def give_up(story: Story, reason: str, services: Services) -> None:
+    """Write a report and leave the job in the dead-letter queue, with all its tries before it."""
     _report(story, PixianS3Error(reason), services)
-    services.retry_queue.bury(job)
+    services.retry_queue.bury(story.job.afresh(story.unknown_calls))
     story.end(Outcome.EXHAUSTED, reason)
 
 
 def _report(story: Story, error: PixianS3Error, services: Services) -> None:
     key = naming.report_key(story.job.key)
-    existing = services.storage.look(key)
-    if not (existing and existing.is_newer_than(story.job)):
-        about = metadata.event(story.job)
-        services.storage.put_json(key, error_report(story, error), about)
+    report, about = error_report(story, error), metadata.event(story.job)
+
+    def write(existing: StoredObject | None) -> None:
+        services.storage.put_report(key, report, about, existing)
+
+    _change_report(key, story, services, write)
+
+
+def _change_report(
+    key: str, story: Story, services: Services, change: Callable[[StoredObject | None], None]
+) -> None:
+    """Change the report at a key as it is found there, unless it is about a newer drop."""
+    for _ in range(_MAX_RACES):
+        existing = services.storage.look(key)
+        if existing and existing.is_newer_than(story.job):
+            return None
+        try:
+            return change(existing)
+        except Overtaken:
+            continue
+    raise Unavailable(f"Others keep writing to {key}.")

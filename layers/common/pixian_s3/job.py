@@ -23,8 +23,7 @@ class Job:
         sequencer: orders the events of one key (see `is_newer`); empty if S3 sent none.
         event_time: when the object was dropped, in seconds since the epoch.
         failures: tries in a row that ended in 429, 5xx or connection trouble.
-        maybe_charged: calls after which nobody knows whether a credit was spent.
-        forgiven: those of them that a person knew of when sending the job round again.
+        forgiven: calls of unknown outcome that a person knew of when sending the job round again.
         blocked_since: when it first found all images blocked, in seconds since the epoch.
     """
 
@@ -35,30 +34,25 @@ class Job:
     sequencer: str
     event_time: float
     failures: int = 0
-    maybe_charged: int = 0
     forgiven: int = 0
     blocked_since: float | None = None
 
-    def failed(self, *, maybe_charged: bool) -> Self:
-        """The job after one more failure."""
-        return replace(
-            self,
-            failures=self.failures + 1,
-            maybe_charged=self.maybe_charged + maybe_charged,
-            blocked_since=None,
-        )
+    @property
+    def drop(self) -> str:
+        """What tells this drop of its key from others of the same key."""
+        return self.version_id or f"{self.etag}#{self.sequencer}"
 
-    def told_of_calls(self, maybe_charged: int) -> Self:
-        """The job that knows of so many calls of unknown outcome, or of more."""
-        return replace(self, maybe_charged=max(self.maybe_charged, maybe_charged))
+    def failed(self) -> Self:
+        """The job after one more failure."""
+        return replace(self, failures=self.failures + 1, blocked_since=None)
 
     def blocked(self, now: float) -> Self:
         """The job after finding all images blocked; that uses up no attempt."""
         return replace(self, blocked_since=self.blocked_since or now)
 
-    def afresh(self) -> Self:
+    def afresh(self, unknown_calls: int) -> Self:
         """The job with all its attempts before it, for a person to send round again."""
-        return replace(self, failures=0, forgiven=self.maybe_charged, blocked_since=None)
+        return replace(self, failures=0, forgiven=unknown_calls, blocked_since=None)
 
     def to_message(self) -> str:
         """As the body of an SQS message."""

@@ -2,18 +2,12 @@
 
 Powertools' idempotency on DynamoDB. A claim is held until the function's deadline, given back when
 the work fails, and kept for as long as a message can live when it succeeds.
-
-In the same table stands a note of each call that is made, for whoever comes after a process that
-did not live to tell what became of it.
 """
 
-import hashlib
-import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from aws_lambda_powertools.utilities.idempotency import (
     DynamoDBPersistenceLayer,
@@ -29,19 +23,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pixian_s3.configuration import Settings
-from pixian_s3.errors import Claimed, PixianS3Error, Skipped, Unavailable
+from pixian_s3.errors import Claimed, Skipped, Unavailable
 from pixian_s3.job import Job
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 KEPT_SECONDS = 14 * 24 * 3600
 """SQS keeps a message no longer than 14 days."""
-
-
-RESERVED_SECONDS = 300
-"""How long a result's key is kept for one source: as long as a function can be at work on it."""
 
 
 class _Work:
@@ -74,72 +63,47 @@ class Ledger:
         """Tell the claims of this invocation when it ends."""
         self._config.register_lambda_context(context)
 
-    def reserve(self, result_key: str, job: Job, now: float) -> None:
-        """Keep other sources from the result's key while one is at work on it.
+    @contextmanager
+    def reserved(self, result_key: str, job: Job, until: float, now: float) -> Iterator[None]:
+        """Keep a result's key for one drop, as long as the context or, at most, its function lasts.
 
-        Two files whose results have the same key may come at the same moment, when neither finds a
-        result of the other.
+        Two files may have the same result key, and a file may be dropped twice: of those that come
+        at the same moment none finds a result of the others.
+
+        Args:
+            result_key: in the output bucket.
+            job: the drop.
+            until: the function's deadline, in seconds since the epoch.
+            now: likewise.
 
         Raises:
-            Claimed: another source has reserved it. Who comes first is then seen by its result.
+            Claimed: another drop has it. Who comes first is then seen by its result.
             Unavailable: the table can't be reached.
         """
+        me = {":me": {"S": f"{job.key}#{job.drop}"}}
+        key = {"id": {"S": f"result#{result_key}"}}
         try:
             self._dynamodb.put_item(
                 TableName=self._table_name,
-                Item={
-                    "id": {"S": f"result#{result_key}"},
-                    "source": {"S": job.key},
-                    "expiration": {"N": str(int(now) + RESERVED_SECONDS)},
-                },
-                ConditionExpression="attribute_not_exists(id) OR #source = :me OR #until < :now",
-                ExpressionAttributeNames={"#source": "source", "#until": "expiration"},
-                ExpressionAttributeValues={":me": {"S": job.key}, ":now": {"N": str(int(now))}},
+                Item={**key, "holder": me[":me"], "expiration": {"N": str(math.ceil(until))}},
+                ConditionExpression="attribute_not_exists(id) OR holder = :me OR expiration < :now",
+                ExpressionAttributeValues={**me, ":now": {"N": str(int(now))}},
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
             raise Claimed(f"Another file is being made into {result_key}.") from error
         except (ClientError, BotoCoreError) as error:
             raise _unusable(error) from error
-
-    @contextmanager
-    def noted_call(self, job: Job, settings: Settings, now: float) -> Iterator[int]:
-        """Keep a note of a call, made before it; an error by which it cost nothing removes it.
-
-        Yields:
-            The number of earlier calls for this image that have a note still. Their outcome is
-            unknown, unless there is a result.
-
-        Raises:
-            Unavailable: the table can't be reached, so no call may be made.
-        """
-        until = str(int(now) + KEPT_SECONDS)
-        update = partial(
-            self._dynamodb.update_item,
-            TableName=self._table_name,
-            Key={"id": {"S": f"calls#{_digest(_claim(job, settings))}"}},
-        )
-        # Members of a set and not a number, as the client may have to repeat a request.
-        call: AttributeValueTypeDef = {"SS": [uuid4().hex]}
         try:
-            noted = update(
-                UpdateExpression="ADD calls :call SET expiration = :until",
-                ExpressionAttributeValues={":call": call, ":until": {"N": until}},
-                ReturnValues="UPDATED_NEW",
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise _unusable(error) from error
-        try:
-            yield len(noted["Attributes"]["calls"]["SS"]) - 1
-        except PixianS3Error as error:
-            # Where the note can't be removed, the call counts as one of unknown outcome: that may
-            # cost a try, but no credit.
-            if not error.maybe_charged:
-                with suppress(ClientError, BotoCoreError):
-                    update(
-                        UpdateExpression="DELETE calls :call",
-                        ExpressionAttributeValues={":call": call},
-                    )
-            raise
+            yield
+        finally:
+            # Where this fails, others wait until the deadline.
+            with suppress(ClientError, BotoCoreError):
+                self._dynamodb.delete_item(
+                    TableName=self._table_name,
+                    Key=key,
+                    ConditionExpression="holder = :me",
+                    ExpressionAttributeValues=me,
+                )
 
     def once(self, job: Job, settings: Settings, work: Callable[[], None]) -> None:
         """Do the work unless it has been done.
@@ -179,13 +143,9 @@ def _claim(job: Job, settings: Settings) -> dict[str, str]:
     return {
         "bucket": job.bucket,
         "key": job.key,
-        "version": job.version_id or job.etag,
+        "drop": job.drop,
         "parameters": settings.digest,
     }
-
-
-def _digest(claim: dict[str, str]) -> str:
-    return hashlib.sha256(json.dumps(claim, sort_keys=True).encode()).hexdigest()
 
 
 def _unusable(error: Exception) -> Unavailable:

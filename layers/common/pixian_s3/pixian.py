@@ -13,6 +13,7 @@ from typing import IO, Self
 from urllib.parse import urlsplit
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from requests_toolbelt import MultipartEncoder
 from urllib3.exceptions import HTTPError
 
@@ -31,6 +32,8 @@ WRITING_SECONDS = 30
 _PATH = "/api/v2/remove-background"
 _CHUNK_BYTES = 1 << 16
 _MAX_ERROR_BYTES = 1 << 16
+_MAX_MESSAGE = 250
+_NUMBERS = re.compile("[0-9.]+(?: [0-9.]+){0,3}")
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg"}
 
 
@@ -42,7 +45,7 @@ class CutOut:
         file: at its beginning; gone when the call's context ends.
         size: in bytes.
         mime_type: image/png or image/jpeg.
-        headers: as the service sent them; looked up without regard to case.
+        headers: those of the service that hold numbers; looked up without regard to case.
         seconds: from the call to the last byte.
     """
 
@@ -105,7 +108,7 @@ class Pixian:
         with tempfile.TemporaryFile() as file:
             response, size = self._exchange(credentials, image, form, seconds_left, file)
             seconds = self._monotonic() - started
-            yield CutOut(file, size, _mime_type(response), response.headers, seconds)
+            yield CutOut(file, size, _mime_type(response), _facts(response), seconds)
 
     def _exchange(
         self,
@@ -116,17 +119,20 @@ class Pixian:
         into: IO[bytes],
     ) -> tuple[requests.Response, int]:
         body = _Body({**form, **image.fields()}, seconds_left)
-        try:
-            with self._post(credentials, body) as response:
-                _check(response, credentials.secrets() + image.secrets())
-                with _in_time(response, seconds_left() - WRITING_SECONDS):
+        with _redacting(credentials.secrets() + image.secrets()):
+            try:
+                with (
+                    self._post(credentials, body) as response,
+                    _in_time(response, seconds_left() - WRITING_SECONDS),
+                ):
+                    _check(response)
                     return response, _receive(response, into)
-        except (OSError, HTTPError) as error:
-            # All of requests' errors are OSErrors, and so is a full disk here.
-            # `finished`: the encoder has given out its last byte, so the service may have it all.
-            raise Unavailable(
-                f"No whole answer from Pixian: {error}", maybe_charged=body.finished
-            ) from error
+            except (OSError, HTTPError) as error:
+                # All of requests' errors are OSErrors, and so is a full disk here.
+                # `finished`: the encoder has given out its last byte, so the service may have it.
+                raise Unavailable(
+                    f"No whole answer from Pixian: {error}", maybe_charged=body.finished
+                ) from error
 
     def _post(self, credentials: Credentials, body: MultipartEncoder) -> requests.Response:
         return self._session.post(
@@ -162,10 +168,22 @@ def remove_background_url(endpoint: str) -> str:
     return endpoint if has_path else endpoint.rstrip("/") + _PATH
 
 
-def _check(response: requests.Response, secrets: list[str]) -> None:
-    """Raise what the answer means, unless it is a result; no message quotes a secret."""
+@contextmanager
+def _redacting(secrets: list[str]) -> Iterator[None]:
+    """No error says a secret, be it that the service quoted one."""
+    try:
+        yield
+    except PixianS3Error as error:
+        # Cut only now: half a secret would not be recognised.
+        error.args = (redacted(str(error), secrets)[:_MAX_MESSAGE],)
+        # Nor does the error behind it, which a traceback would show.
+        raise error from None
+
+
+def _check(response: requests.Response) -> None:
+    """Raise what the answer means, unless it is a result."""
     if response.status_code != requests.codes.ok:
-        raise _refusal(response, secrets)
+        raise _refusal(response)
     mime_type = _mime_type(response)
     if mime_type not in _SUFFIXES:
         raise Unavailable(
@@ -177,7 +195,13 @@ def _check(response: requests.Response, secrets: list[str]) -> None:
 
 def _mime_type(response: requests.Response) -> str:
     """Of the body, without parameters; empty if the service named none."""
-    return response.headers.get("Content-Type", "").partition(";")[0].strip()
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _facts(response: requests.Response) -> Mapping[str, str]:
+    """The headers that say something in numbers; nothing else is let through to S3 and the log."""
+    headers = response.headers.items()
+    return CaseInsensitiveDict((name, text) for name, text in headers if _NUMBERS.fullmatch(text))
 
 
 @contextmanager
@@ -198,7 +222,8 @@ def _in_time(response: requests.Response, seconds: float) -> Iterator[None]:
     finally:
         timer.cancel()
         if late.is_set():
-            raise Unavailable("Pixian's answer came too slowly.", maybe_charged=True)
+            maybe_charged = response.status_code == requests.codes.ok
+            raise Unavailable("Pixian's answer came too slowly.", maybe_charged=maybe_charged)
 
 
 def _receive(response: requests.Response, into: IO[bytes]) -> int:
@@ -212,9 +237,9 @@ def _receive(response: requests.Response, into: IO[bytes]) -> int:
     return size
 
 
-def _refusal(response: requests.Response, secrets: list[str]) -> PixianS3Error:
+def _refusal(response: requests.Response) -> PixianS3Error:
     status = response.status_code
-    message, code = _error_json(response, secrets)
+    message, code = _error_json(response)
     said = f"Pixian answered {status}: {message}"
     match status:
         case 401:
@@ -223,13 +248,19 @@ def _refusal(response: requests.Response, secrets: list[str]) -> PixianS3Error:
             return Blocked(said, status=status)
         case 429:
             return Throttled(said, retry_after=_retry_after(response), status=status)
-        case _ if 400 <= status < 500:
+        case _ if 400 <= status < 500 and status != 408:
             return Rejected(said, status=status, code=code)
         case _:
-            return Unavailable(said, retry_after=_retry_after(response), status=status)
+            # Of a success that isn't one, nobody knows what it did.
+            return Unavailable(
+                said,
+                maybe_charged=status < 300,
+                retry_after=_retry_after(response),
+                status=status,
+            )
 
 
-def _error_json(response: requests.Response, secrets: list[str]) -> tuple[str, int | None]:
+def _error_json(response: requests.Response) -> tuple[str, int | None]:
     """Pixian's own message and code; an answer that isn't its JSON is quoted in part."""
     try:
         text = response.raw.read(_MAX_ERROR_BYTES, decode_content=True).decode(errors="replace")
@@ -239,11 +270,11 @@ def _error_json(response: requests.Response, secrets: list[str]) -> tuple[str, i
     try:
         error = json.loads(text)["error"]
         code = error.get("code")
-        message = redacted(str(error["message"]), secrets).strip()
+        # What can't be written as UTF-8 can't be reported.
+        message = str(error["message"]).encode(errors="replace").decode().strip()
         return message, code if isinstance(code, int) else None
-    except (ValueError, TypeError, KeyError, AttributeError):
-        # Redacted before it is cut: half a secret would not be recognised.
-        return redacted(text, secrets)[:200].strip() or response.reason, None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return text.strip() or response.reason, None
 
 
 def _retry_after(response: requests.Response) -> int:

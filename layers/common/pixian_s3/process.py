@@ -1,23 +1,14 @@
 """One image from its job to its ending."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 
 from pixian_s3 import backoff
 from pixian_s3.configuration import Settings
-from pixian_s3.credentials import Credentials
 from pixian_s3.endings import give_up, reject, remove_report, try_later
-from pixian_s3.errors import (
-    AlreadyDone,
-    Rejected,
-    Skipped,
-    TryLater,
-    Unauthorized,
-    Unavailable,
-)
-from pixian_s3.inputs import Image
+from pixian_s3.errors import AlreadyDone, Claimed, Rejected, Skipped, TryLater, Unavailable
 from pixian_s3.job import Job
-from pixian_s3.pixian import CutOut
+from pixian_s3.purchase import paid_for, persist, purchase
 from pixian_s3.result import finish, look, require_picture, result_key, store
 from pixian_s3.services import Services
 from pixian_s3.source import choose_input, prepare
@@ -41,17 +32,33 @@ def process_all(jobs: Iterable[Job], services: Services) -> None:
         raise ExceptionGroup("Some images could not be brought to an end", crashes)
 
 
+def process(job: Job, services: Services) -> None:
+    """Bring one image to its ending, and tell its story."""
+    story = Story(job)
+    try:
+        _make_cut_out_or_report(story, services)
+    except Skipped as skipped:
+        story.end(Outcome.SKIPPED, str(skipped))
+    except TryLater as error:
+        try_later(story, error, services)
+    _tell(story, services)
+
+
 def bury_all(jobs: Iterable[Job], services: Services) -> None:
     """Give up jobs whose every try crashed, each with a report, unless they have a result."""
     for job in jobs:
         story = Story(job)
-        reason = (
-            f"It was tried {backoff.MAX_RECEIPTS} times, and each time the function crashed or was "
-            "ended; its log says why."
-        )
+        with suppress(Unavailable):
+            # Nobody is at work on it any more, so all calls that are noted were cut short.
+            notes = services.calls.look(job)
+            story.found_calls(notes.counted, notes.open)
         if not _is_done(story, services):
-            give_up(story, job, reason, services)
-        services.telemetry.tell(story)
+            reason = (
+                f"It was tried {backoff.MAX_RECEIPTS} times, and each time the function crashed or "
+                "was ended; its log says why."
+            )
+            give_up(story, reason, services)
+        _tell(story, services)
 
 
 def _is_done(story: Story, services: Services) -> bool:
@@ -67,23 +74,26 @@ def _is_done(story: Story, services: Services) -> bool:
     return False
 
 
-def process(job: Job, services: Services) -> None:
-    """Bring one image to its ending, and tell its story."""
-    story = Story(job)
-    try:
-        _make_cut_out_or_report(story, services)
-    except Skipped as skipped:
-        story.end(Outcome.SKIPPED, str(skipped))
-    except TryLater as error:
-        try_later(story, error, services)
+def _tell(story: Story, services: Services) -> None:
     services.telemetry.tell(story)
+    if story.uncounted_calls:
+        services.calls.count(story.job, story.uncounted_calls, services.now())
 
 
 def _make_cut_out_or_report(story: Story, services: Services) -> None:
     try:
+        _find_calls(story, services)
         _make_cut_out(story, services)
     except Rejected as error:
         reject(story, error, services)
+
+
+def _find_calls(story: Story, services: Services) -> None:
+    """Account for the calls of earlier tries before anything can end the story."""
+    notes = services.calls.look(story.job)
+    if notes.in_flight(services.now()):
+        raise Claimed("Another invocation is calling Pixian with this image, or was killed in it.")
+    story.found_calls(notes.counted, notes.open)
 
 
 def _make_cut_out(story: Story, services: Services) -> None:
@@ -95,6 +105,8 @@ def _make_cut_out(story: Story, services: Services) -> None:
     except AlreadyDone:
         remove_report(story, services)
         raise
+    if story.answered_call:
+        services.calls.settle(story.job, story.answered_call)
     if story.outcome is None:
         remove_report(story, services)
         story.end(Outcome.PROCESSED)
@@ -118,63 +130,9 @@ def _work(key: str, story: Story, settings: Settings, services: Services) -> Non
         source = files.enter_context(storage.open_source(story.job, with_tags=with_tags))
         prepared = prepare(source.file, story, settings, files)
         image = choose_input(prepared, story, settings, storage)
-        services.ledger.reserve(key, story.job, services.now())
-        with _call(image, story, settings, services) as cut_out, _bounded():
-            try:
-                require_picture(cut_out)
-                finished = finish(cut_out, prepared, story, settings, files)
-                _persist(lambda: store(finished, source, story, settings, services), services)
-            except Rejected as refusal:
-                # Reported here, so that the claim is kept: another call would cost again.
-                reject(story, refusal, services)
-
-
-@contextmanager
-def _bounded() -> Iterator[None]:
-    """The credit is spent: whatever gets in the way now must not go on without bound."""
-    try:
-        yield
-    except Skipped:
-        raise
-    except Exception as error:
-        raise Unavailable(f"The result is lost: {error}", maybe_charged=True) from error
-
-
-def _persist(write: Callable[[], None], services: Services) -> None:
-    """Store what was paid for, while it is in hand and there is time."""
-    for pause in backoff.STORING_PAUSES_SECONDS:
-        try:
-            return write()
-        except Unavailable:
-            if services.seconds_left() < pause + backoff.STORING_SECONDS:
-                raise
-            services.sleep(pause)
-    return write()
-
-
-@contextmanager
-def _call(image: Image, story: Story, settings: Settings, services: Services) -> Iterator[CutOut]:
-    with ExitStack() as answers:
-        noted = services.ledger.noted_call(story.job, settings, services.now())
-        earlier = answers.enter_context(noted)
-        story.tell_of_calls(earlier)
-        if backoff.too_many_calls(story.job):
-            raise Unavailable("No other call was made.")
-        yield _answer(image, story, services, answers)
-
-
-def _answer(image: Image, story: Story, services: Services, answers: ExitStack) -> CutOut:
-    def call(credentials: Credentials) -> CutOut:
-        answer = services.pixian.remove_background(
-            credentials, image, story.parameters, services.seconds_left
-        )
-        return answers.enter_context(answer)
-
-    try:
-        cut_out = call(services.credentials.get())
-    except Unauthorized:
-        cut_out = call(services.credentials.get(fresh=True))
-    story.headers = cut_out.headers
-    story.pixian_seconds = cut_out.seconds
-    story.result_bytes = cut_out.size
-    return cut_out
+        files.enter_context(services.reserved(key, story.job))
+        cut_out = files.enter_context(purchase(image, story, services))
+        with paid_for(story, services):
+            require_picture(cut_out)
+            finished = finish(cut_out, prepared, story, settings, files)
+            persist(lambda: store(finished, source, story, settings, services), services)

@@ -1,9 +1,12 @@
 """Secrets taken out of what others wrote, before it gets into a log or a report."""
 
+import html
 import json
 import re
 from collections.abc import Iterable
 from urllib.parse import quote
+
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
@@ -15,4 +18,15 @@ def redacted(text: str, secrets: Iterable[str]) -> str:
 
 
 def _forms(secret: str) -> set[str]:
-    return {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1]}
+    in_json = json.dumps(secret)[1:-1]
+    return {
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        in_json,
+        in_json.replace("/", "\\/"),
+        "".join(c if c.isalnum() else f"\\u{ord(c):04x}" for c in secret),
+        html.escape(secret),
+        # Base64 as it stands in addresses.
+        secret.translate(_URL_SAFE),
+    }

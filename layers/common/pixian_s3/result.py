@@ -1,18 +1,19 @@
 """From Pixian's answer to what stands in the output bucket."""
 
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryFile
 
 from pixian_s3 import delta, images, metadata, naming
 from pixian_s3.configuration import Settings
-from pixian_s3.errors import AlreadyDone, Rejected, Skipped, Unavailable
+from pixian_s3.errors import AlreadyDone, Claimed, Rejected, Skipped, Unavailable
 from pixian_s3.metadata import StoredObject, Verdict
 from pixian_s3.pixian import CutOut
 from pixian_s3.services import Services
 from pixian_s3.sidecar import sidecar
 from pixian_s3.source import Prepared
-from pixian_s3.storage import Overtaken, Result, Source
+from pixian_s3.storage import Gone, Overtaken, Result, Source
 from pixian_s3.story import Story
 
 _MAX_RACES = 3
@@ -52,8 +53,19 @@ def look(key: str, story: Story, settings: Settings, services: Services) -> Stor
 def _acknowledge(key: str, existing: StoredObject | None, story: Story, services: Services) -> None:
     """Note on a result that a newer drop has the same content; an older one must not replace it."""
     if existing and existing.is_older_than(story.job):
-        about = dict(existing.metadata) | metadata.event(story.job)
-        services.storage.put_metadata(key, existing, about)
+        with services.reserved(key, story.job), _changing(key):
+            if services.storage.look(key) != existing:
+                raise Overtaken("Another drop was at it.")
+            about = dict(existing.metadata) | metadata.event(story.job)
+            services.storage.put_metadata(key, existing, about)
+
+
+@contextmanager
+def _changing(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (Gone, Overtaken) as error:
+        raise Claimed(f"Somebody else changes {key} at this moment.") from error
 
 
 def require_picture(cut_out: CutOut) -> None:
@@ -64,13 +76,11 @@ def require_picture(cut_out: CutOut) -> None:
     """
     try:
         info = images.describe(cut_out.file)
+        if info.mime_type != cut_out.mime_type:
+            raise Unavailable(f"Pixian sent {info.mime_type} and called it {cut_out.mime_type}.")
         images.require_whole(cut_out.file, info)
     except Rejected as error:
-        raise Unavailable("Pixian sent a damaged image.", maybe_charged=True) from error
-    if info.mime_type != cut_out.mime_type:
-        raise Unavailable(
-            f"Pixian sent {info.mime_type} and called it {cut_out.mime_type}.", maybe_charged=True
-        )
+        raise Unavailable("Pixian sent a damaged image.") from error
 
 
 def finish(
@@ -109,7 +119,7 @@ def store(
             return None
         if settings.flag("pipeline.sidecar"):
             beside = sidecar(story, services.now())
-            services.storage.put_json(naming.sidecar_key(key), beside)
+            services.storage.put_sidecar(naming.sidecar_key(key), beside)
         try:
             return services.storage.put_result(result, replaced)
         except Overtaken:

@@ -22,8 +22,19 @@ class CredentialsSecret:
         Raises:
             Blocked: the secret can't be read, or holds no credentials yet.
         """
+        text = self._text(fresh=fresh)
         try:
-            text = self._provider.get(self._secret_arn, max_age=MAX_AGE_SECONDS, force_fetch=fresh)
+            return parse(text)
+        except Blocked:
+            if fresh:
+                raise
+            # It may have been mended since it was cached.
+            return parse(self._text(fresh=True))
+
+    def _text(self, *, fresh: bool) -> str:
+        try:
+            return str(
+                self._provider.get(self._secret_arn, max_age=MAX_AGE_SECONDS, force_fetch=fresh)
+            )
         except GetParameterError as error:
             raise Blocked(f"The credentials secret can't be read: {error}") from error
-        return parse(str(text))

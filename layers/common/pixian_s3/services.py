@@ -1,15 +1,21 @@
 """All that processing needs from outside."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from pixian_s3.appconfig import LiveConfiguration
+from pixian_s3.calls import Calls
+from pixian_s3.job import Job
 from pixian_s3.ledger import Ledger
 from pixian_s3.pixian import Pixian
 from pixian_s3.retry_queue import RetryQueue
 from pixian_s3.secret import CredentialsSecret
 from pixian_s3.storage import Storage
 from pixian_s3.telemetry import Telemetry
+
+_LONGEST_SECONDS = 900
+"""Lambda's own limit."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,7 @@ class Services:
         sleep: waits for so many seconds.
     """
 
+    calls: Calls
     configuration: LiveConfiguration
     credentials: CredentialsSecret
     ledger: Ledger
@@ -32,3 +39,11 @@ class Services:
     now: Callable[[], float]
     seconds_left: Callable[[], float]
     sleep: Callable[[float], None]
+
+    def reserved(self, result_key: str, job: Job) -> AbstractContextManager[None]:
+        """See `Ledger.reserved`; until this invocation ends, at most."""
+        return self.ledger.reserved(result_key, job, self.deadline(), self.now())
+
+    def deadline(self) -> float:
+        """When Lambda ends the invocation, in seconds since the epoch."""
+        return self.now() + min(self.seconds_left(), _LONGEST_SECONDS)

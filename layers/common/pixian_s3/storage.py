@@ -111,22 +111,18 @@ class Storage:
         Raises:
             Overtaken: it isn't.
         """
-        condition = {"IfMatch": replaces.etag} if replaces else {"IfNoneMatch": "*"}
+        tagging: dict[str, Any] = {"Tagging": urlencode(result.tags)} if result.tags else {}
         result.body.seek(0)
-        try:
-            with _s3_errors("The result"):
-                self._s3.put_object(
-                    Bucket=self._output_bucket,
-                    Key=result.key,
-                    Body=result.body,
-                    ContentType=result.content_type,
-                    Metadata=result.metadata,
-                    **({"Tagging": urlencode(result.tags)} if result.tags else {}),  # type: ignore[arg-type]
-                    **condition,  # type: ignore[arg-type]
-                )
-        except Gone as error:
-            # S3's answer where what was to be replaced has been deleted.
-            raise Overtaken(str(error)) from error
+        with _gone_is_overtaken(), _s3_errors("The result"):
+            self._s3.put_object(
+                Bucket=self._output_bucket,
+                Key=result.key,
+                Body=result.body,
+                ContentType=result.content_type,
+                Metadata=result.metadata,
+                **tagging,
+                **_condition(replaces),
+            )
 
     def put_metadata(self, key: str, seen: StoredObject, metadata: Mapping[str, str]) -> None:
         """Give an object that is as it was seen other user metadata."""
@@ -141,10 +137,26 @@ class Storage:
                 Metadata=metadata,
             )
 
-    def put_json(
-        self, key: str, document: Mapping[str, Any], metadata: Mapping[str, str] | None = None
+    def put_sidecar(self, key: str, document: Mapping[str, Any]) -> None:
+        """Write what stands beside a result."""
+        self._put_json(key, document)
+
+    def put_report(
+        self,
+        key: str,
+        document: Mapping[str, Any],
+        metadata: Mapping[str, str],
+        replaces: StoredObject | None,
     ) -> None:
-        """Write an error report or a sidecar, for people and programs to read."""
+        """Write an error report, if what stands at its key is still what was seen there.
+
+        Raises:
+            Overtaken: it isn't.
+        """
+        with _gone_is_overtaken():
+            self._put_json(key, document, Metadata=metadata, **_condition(replaces))
+
+    def _put_json(self, key: str, document: Mapping[str, Any], **more: Any) -> None:  # noqa: ANN401 - boto3's
         with _s3_errors(key):
             self._s3.put_object(
                 Bucket=self._output_bucket,
@@ -152,13 +164,17 @@ class Storage:
                 # Decimals become numbers as they were written: 0.2209 stays 0.2209.
                 Body=json.dumps(document, indent=2, ensure_ascii=False, default=float).encode(),
                 ContentType="application/json; charset=utf-8",
-                Metadata=metadata or {},
+                **more,
             )
 
-    def delete(self, key: str) -> None:
-        """Remove an error report; S3 notes a deletion even of one that isn't there."""
-        with _s3_errors(key):
-            self._s3.delete_object(Bucket=self._output_bucket, Key=key)
+    def delete_report(self, key: str, seen: StoredObject) -> None:
+        """Remove an error report.
+
+        Raises:
+            Overtaken: there is another one by now, or none.
+        """
+        with _gone_is_overtaken(), _s3_errors(key):
+            self._s3.delete_object(Bucket=self._output_bucket, Key=key, IfMatch=seen.etag)
 
 
 def _require_size(size: int) -> None:
@@ -174,6 +190,19 @@ def _version(job: Job) -> dict[str, str]:
     return {"Bucket": job.bucket, "Key": job.key, **version}
 
 
+def _condition(replaces: StoredObject | None) -> dict[str, Any]:
+    return {"IfMatch": replaces.etag} if replaces else {"IfNoneMatch": "*"}
+
+
+@contextmanager
+def _gone_is_overtaken() -> Iterator[None]:
+    """S3's answer where what was to be replaced has been deleted is that it isn't there."""
+    try:
+        yield
+    except Gone as error:
+        raise Overtaken(str(error)) from error
+
+
 @contextmanager
 def _s3_errors(what: str) -> Iterator[None]:
     try:
@@ -184,15 +213,26 @@ def _s3_errors(what: str) -> Iterator[None]:
         raise Unavailable(f"{what}: S3 can't be reached: {error}") from error
 
 
+def _forbidden(what: str, error: ClientError) -> PixianS3Error:
+    if "s3:ListBucket" in str(error):
+        # Who may not list a bucket isn't told that something is absent, but what they lack.
+        return Gone(f"{what} is not there any more.")
+    if "kms:" in str(error):
+        return Rejected(
+            f"{what} is encrypted with a key of its own, which may not be used here. Drop the file "
+            "again without it."
+        )
+    return Blocked(f"{what} may not be read or written: {error}")
+
+
 def _meaning(what: str, error: ClientError) -> PixianS3Error:
     code = error.response["Error"]["Code"]
     if code in _ABSENT:
         return Gone(f"{what} is not there any more.")
-    if code in _FORBIDDEN and "s3:ListBucket" in str(error):
-        # Who may not list a bucket isn't told that something is absent, but what they lack.
-        return Gone(f"{what} is not there any more.")
     if code in _FORBIDDEN:
-        return Blocked(f"{what} may not be read or written: {error}")
+        return _forbidden(what, error)
+    if code == "InvalidObjectState":
+        return Rejected(f"{what} is in an archive. Drop the file again in another storage class.")
     if code in _CONFLICT:
         return Overtaken(f"{what} has changed in the meantime.")
     return Unavailable(f"{what}: {error}")

@@ -1,6 +1,6 @@
 """What happened to one image in one try: the facts behind its log line, metrics and report."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -23,7 +23,7 @@ class Story:
     """Written as the image goes through the steps of `process`.
 
     Attributes:
-        job: as it was tried, or as it turned out to be.
+        job: as it was tried.
         outcome: None until it is known.
         reason: of any outcome but a result.
         prefix: the configured prefix that the key fell under.
@@ -34,7 +34,9 @@ class Story:
         status: Pixian's HTTP status, where it refused.
         pixian_seconds: from the call to the last byte of the answer.
         throttled: whether that is why a try was postponed.
-        maybe_charged: calls of unknown outcome that this try made or found out about.
+        counted_calls: earlier calls of unknown outcome that were counted.
+        uncounted_calls: notes of those that this try made or found, and will have counted.
+        answered_call: note of the call that gave the result, until that is sure to stay.
         delay_seconds: until the next try.
     """
 
@@ -52,14 +54,20 @@ class Story:
     status: int | None = None
     pixian_seconds: float | None = None
     throttled: bool = False
-    maybe_charged: int = 0
+    counted_calls: int = 0
+    uncounted_calls: set[str] = field(default_factory=set)
+    answered_call: str | None = None
     delay_seconds: int | None = None
 
-    def tell_of_calls(self, maybe_charged: int) -> None:
-        """Count calls of unknown outcome that the job didn't know of yet."""
-        informed = self.job.told_of_calls(maybe_charged)
-        self.maybe_charged += informed.maybe_charged - self.job.maybe_charged
-        self.job = informed
+    @property
+    def unknown_calls(self) -> int:
+        """All calls after which nobody knows whether a credit was spent."""
+        return self.counted_calls + len(self.uncounted_calls)
+
+    def found_calls(self, counted: int, uncounted: Iterable[str]) -> None:
+        """Take over what is known of the calls of earlier tries."""
+        self.counted_calls = counted
+        self.uncounted_calls |= set(uncounted)
 
     def end(self, outcome: Outcome, reason: str | None = None) -> None:
         """Note how the try ended."""

@@ -75,8 +75,8 @@ def _measures(story: Story, seconds: float) -> dict[str, tuple[MetricUnit, float
         measures[_COUNTERS[story.outcome]] = (MetricUnit.Count, 1)
     if story.throttled:
         measures["Throttled"] = (MetricUnit.Count, 1)
-    if story.maybe_charged:
-        measures["MaybeCharged"] = (MetricUnit.Count, story.maybe_charged)
+    if story.uncounted_calls:
+        measures["MaybeCharged"] = (MetricUnit.Count, len(story.uncounted_calls))
     # Wherever there was an answer, even if it came to nothing: this is what was spent.
     if story.headers:
         measures |= {
@@ -121,7 +121,7 @@ def _facts(story: Story, seconds: float) -> dict[str, object]:
         "credits_charged": story.headers.get("X-Credits-Charged"),
         "credits_calculated": story.headers.get("X-Credits-Calculated"),
         "status": story.status,
-        "maybe_charged": story.maybe_charged or None,
+        "maybe_charged": len(story.uncounted_calls) or None,
         "next_try_in_seconds": story.delay_seconds,
         "pixian_ms": story.pixian_seconds and round(1000 * story.pixian_seconds),
         "end_to_end_ms": round(1000 * seconds),

@@ -16,6 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from pixian_s3.appconfig import LiveConfiguration
+from pixian_s3.calls import Calls
 from pixian_s3.ledger import Ledger
 from pixian_s3.pixian import Pixian
 from pixian_s3.retry_queue import RetryQueue
@@ -72,13 +73,15 @@ def build(environment: Environment) -> Services:
         environment.powertools_service_name,
         time.time,
     )
+    dynamodb = boto3.client("dynamodb", config=_AWS)
     return Services(
+        calls=Calls(dynamodb, environment.claim_table),
         configuration=_configuration(environment, telemetry),
         credentials=CredentialsSecret(
             SecretsProvider(boto3_client=boto3.client("secretsmanager", config=_AWS)),
             environment.credentials_secret_arn,
         ),
-        ledger=Ledger(boto3.client("dynamodb", config=_AWS), environment.claim_table),
+        ledger=Ledger(dynamodb, environment.claim_table),
         pixian=Pixian(environment.pixian_endpoint, requests.Session()),
         retry_queue=RetryQueue(
             boto3.client("sqs", config=_AWS),
