@@ -134,7 +134,9 @@ TEMPTATIONS = [
     messages.try_("receive_message"),
     Service("dynamodb").try_("list_tables"),
     claims.try_("scan"),
-    claims.try_("get_item", Key=ITEM),
+    claims.try_(
+        "query", KeyConditionExpression="id = :id", ExpressionAttributeValues={":id": ITEM["id"]}
+    ),
     claims.only_try("delete_table"),
     table.try_("get_item", Key=ITEM),
     table.try_("put_item", Item=ITEM),
@@ -177,5 +179,6 @@ PROCESSING = [
     credentials.try_("get_secret_value"),
     retries.only_try("send_message", MessageBody="{}"),
     letters.only_try("send_message", MessageBody="{}"),
+    claims.try_("get_item", Key=ITEM),
     claims.try_("delete_item", Key=ITEM),
 ]
