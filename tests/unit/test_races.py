@@ -141,6 +141,16 @@ def test_a_report_that_a_newer_drop_has_just_got_is_not_overwritten(
     assert world.report()["source"]["version_id"] == newer.version_id
 
 
+def test_a_report_that_comes_after_a_newer_result_goes_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a good file that is processed just before the report of the bad one it replaced
+    older, newer = world.drop(body=b"no image"), world.drop()
+    meanwhile(world, monkeypatch, "put_report", newer)
+    world.process(older)
+    assert world.output_keys() == ["shoes/a.png"]
+
+
 # ---- The same content again ---------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ MAX_MAYBE_CHARGED = 3
 MAX_RECEIPTS = 5
 """Of one message, none of which ended: the function crashed, or Lambda had no room for it.
 
-The template's maxReceiveCount leaves one more receipt, for giving the image up with a report.
+The template's maxReceiveCount leaves more receipts, for giving the image up with a report.
 """
 
 BLOCKED_DELAY_SECONDS = 300

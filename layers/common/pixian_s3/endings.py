@@ -68,6 +68,18 @@ def _report(story: Story, error: PixianS3Error, services: Services) -> None:
         services.storage.put_report(key, report, about, existing)
 
     _change_report(key, story, services, write)
+    # Looked at last: whoever stores a result looks for a report after that.
+    if _has_newer_result(story, services):
+        remove_report(story, services)
+
+
+def _has_newer_result(story: Story, services: Services) -> bool:
+    existing = services.storage.look(story.result_key) if story.result_key else None
+    return (
+        existing is not None
+        and existing.metadata.get(metadata.SOURCE_KEY) == metadata.encoded_key(story.job.key)
+        and existing.is_newer_than(story.job)
+    )
 
 
 def _change_report(

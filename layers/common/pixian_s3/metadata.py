@@ -13,6 +13,7 @@ MAX_METADATA_BYTES = 2048
 """S3's limit for the names and values of user metadata together."""
 
 SEQUENCER = "source-sequencer"
+SOURCE_KEY = "source-key"
 
 _MAX_KEY_BYTES = 1024  # of it for the source's key; the rest needs less than 600
 
@@ -63,7 +64,7 @@ def result_metadata(job: Job, settings: Settings, headers: Mapping[str, str]) ->
     """
     said = {f"pixian-{name.lower()}": headers.get(f"X-{name}", "") for name in _HEADERS}
     source = {
-        "source-key": encoded_key(job.key),
+        SOURCE_KEY: encoded_key(job.key),
         "source-etag": job.etag,
         "parameters": settings.digest,
     }
@@ -102,7 +103,7 @@ def compare(existing: StoredObject | None, job: Job, settings: Settings) -> Verd
     if existing is None:
         return Verdict.FREE
     made_from = existing.metadata
-    if made_from.get("source-key") != encoded_key(job.key):
+    if made_from.get(SOURCE_KEY) != encoded_key(job.key):
         return Verdict.COLLISION
     if existing.is_newer_than(job):
         return Verdict.STALE
