@@ -10,6 +10,7 @@ import pytest
 from pixian_s3.calls import Calls, Notes
 from pixian_s3.errors import Unavailable
 from tests.builders import NOON, make_job
+from tests.unit.world import make_claim_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,12 +31,7 @@ class Subject:
 @pytest.fixture
 def subject(aws: None) -> Iterator[Subject]:  # noqa: ARG001 - it must be there first
     client = boto3.client("dynamodb")
-    client.create_table(
-        TableName="claims",
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    make_claim_table(client)
     yield Subject(Calls(client, "claims"), client)
     client.close()
 

@@ -13,7 +13,7 @@ from pixian_s3.errors import Claimed, Rejected, Skipped, Unavailable
 from pixian_s3.job import Job
 from pixian_s3.ledger import Ledger
 from tests.builders import NOON, make_job, make_settings
-from tests.unit.world import Context, Spent
+from tests.unit.world import Context, Spent, make_claim_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,12 +41,7 @@ class Subject:
 @pytest.fixture
 def subject(aws: None) -> Iterator[Subject]:  # noqa: ARG001 - it must be there first
     client = boto3.client("dynamodb")
-    client.create_table(
-        TableName="claims",
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    make_claim_table(client)
     ledger = Ledger(client, "claims")
     ledger.register(Context())
     yield Subject(ledger, client)

@@ -3,7 +3,7 @@
 import itertools
 import json
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -21,12 +21,25 @@ from tests.builders import NOON, picture
 from tests.unit.servers import FakeAppConfig, FakePixian
 from tests.unit.told import CurrentStdout, Told, read_told
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
 INPUT = "dropped"
 OUTPUT = "cut-out"
 SECRET = "s3cr3t-of-the-tests"
 
 _SENDING = "before-parameter-build.sqs.SendMessage"
 _numbers = itertools.count(1)
+
+
+def make_claim_table(client: "DynamoDBClient") -> None:
+    """A table named `claims`, with the key that the template gives it."""
+    client.create_table(
+        TableName="claims",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
 
 
 class Context(LambdaContext):
@@ -89,12 +102,7 @@ class World:
             )
 
     def _make_environment(self) -> wiring.Environment:
-        self.dynamodb.create_table(
-            TableName="claims",
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_claim_table(self.dynamodb)
         secret = self.secretsmanager.create_secret(
             Name="pixian", SecretString=json.dumps({"api_id": "me", "api_secret": SECRET})
         )
