@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pixian_s3 import backoff, pixian
-from pixian_s3.errors import Unavailable
+from pixian_s3.errors import Blocked, Claimed, Unavailable
 from pixian_s3.job import Job
 from pixian_s3.process import bury_all
 from pixian_s3.storage import Storage
@@ -189,8 +189,59 @@ def test_a_crash_after_the_charge_is_counted(world: World, monkeypatch: pytest.M
 
     monkeypatch.setattr("pixian_s3.process.store", crash)
     told = world.process(world.drop())
+    assert "Traceback" in told.text
     assert told.total("MaybeCharged") == 1
     assert len(world.waiting()) == 1
+
+
+def test_without_permission_to_store_it_is_blocked_and_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny(*_: object) -> None:
+        raise Blocked("The result may not be written.")
+
+    monkeypatch.setattr(Storage, "put_result", deny)
+    told = world.process(world.drop())
+    assert (told.total("Blocked"), told.total("MaybeCharged")) == (1, 1)
+    assert [seconds for _, seconds in world.waiting()] == [backoff.BLOCKED_DELAY_SECONDS]
+
+
+def test_what_has_its_result_is_not_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given two calls of unknown outcome, and a third whose result is stored without an answer
+    world.pixian.answers = [HTML] * 2
+    job = world.drop()
+    for _ in range(2):
+        world.process(job)
+    put_result = Storage.put_result
+
+    def lose(*arguments: Any) -> None:
+        put_result(*arguments)
+        raise Unavailable("S3 is away")
+
+    monkeypatch.setattr(Storage, "put_result", lose)
+    world.services = replace(world.services, seconds_left=lambda: 100)
+    monkeypatch.setattr(pixian, "READ_TIMEOUT_SECONDS", 30)
+    # When there may be no more calls
+    world.process(job)
+    # Then
+    assert (world.output_keys(), world.buried()) == (["shoes/a.png"], [])
+
+
+def test_an_image_at_pixian_is_not_given_up(world: World) -> None:
+    job = world.drop()
+    other = world._connect()
+    refused = []
+
+    def bury() -> None:
+        try:
+            bury_all([job], other)
+        except Claimed as error:
+            refused.append(error)
+
+    world.pixian.meanwhile = bury
+    told = world.process(job)
+    assert len(refused) == 1
+    assert (told.total("MaybeCharged"), world.output_keys()) == (0, ["shoes/a.png"])
 
 
 def test_a_paid_refusal_is_reported_as_soon_as_that_works_again(

@@ -109,6 +109,7 @@ def test_being_blocked_counts_from_the_first_time() -> None:
 def test_afresh_forgets_all_tries_and_forgives_what_they_may_have_cost() -> None:
     tried = make_job(failures=9, forgiven=1, blocked_since=NOON)
     assert tried.afresh(unknown_calls=4) == make_job(forgiven=4)
+    assert tried.afresh(unknown_calls=0) == make_job(forgiven=1)
 
 
 def test_a_drop_is_told_from_others_without_versions_too() -> None:

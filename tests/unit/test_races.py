@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from pixian_s3 import backoff
+from pixian_s3 import backoff, source
 from pixian_s3.job import Job
 from pixian_s3.process import process, process_all
 from pixian_s3.storage import Storage
@@ -56,6 +56,28 @@ def test_two_files_of_one_stem_at_the_same_moment_cost_one_call(world: World) ->
     # Then it waits, and no credit is spent
     assert [seconds for _, seconds in world.waiting()] == [backoff.CLAIMED_DELAY_SECONDS]
     assert world.pixian.calls == []
+
+
+@pytest.mark.parametrize(
+    ("drops", "slow"), [(("a.gif", "a.jpg"), 1), (("a.jpg", "a.jpg"), 0), (("a.jpg", "a.jpg"), 1)]
+)
+def test_what_ended_while_another_was_being_prepared_is_not_paid_for_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, drops: tuple[str, str], slow: int
+) -> None:
+    # Given two drops, the one of which takes so long to prepare that the other ends meanwhile
+    jobs = [world.drop(key) for key in drops]
+    other = world._connect()
+
+    def prepare(*arguments: Any) -> Any:
+        monkeypatch.setattr("pixian_s3.process.prepare", source.prepare)
+        process(jobs[1 - slow], other)
+        return source.prepare(*arguments)
+
+    monkeypatch.setattr("pixian_s3.process.prepare", prepare)
+    # When
+    world.process(jobs[slow])
+    # Then
+    assert len(world.pixian.calls) == 1
 
 
 def test_a_newer_drop_waits_for_an_older_one_and_has_the_result(world: World) -> None:

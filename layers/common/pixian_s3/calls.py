@@ -6,6 +6,7 @@ counted once, and from then on among those that were.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -75,10 +76,12 @@ class Calls:
         Raises:
             Unavailable: the table can't be reached, so the call may not be made.
         """
-        note = f"{int(deadline)}#{uuid4().hex}"
+        note = f"{math.ceil(deadline)}#{uuid4().hex}"
         try:
             self._update(job, "ADD #open :notes SET expiration = :until", [note], now)
         except (ClientError, BotoCoreError) as error:
+            # It may be there although the table's answer was lost.
+            self.settle(job, note)
             raise Unavailable(f"The claim table can't be used: {error}") from error
         return note
 

@@ -54,7 +54,14 @@ def remove_report(story: Story, services: Services) -> None:
 
 
 def give_up(story: Story, reason: str, services: Services) -> None:
-    """Write a report and leave the job in the dead-letter queue, with all its tries before it."""
+    """Write a report and leave the job in the dead-letter queue, with all its tries before it.
+
+    Unless it has its result: storing may have worked although its answer was lost.
+    """
+    if _has_result(story, services):
+        remove_report(story, services)
+        story.end(Outcome.PROCESSED)
+        return
     _report(story, PixianS3Error(reason), services)
     services.retry_queue.bury(story.job.afresh(story.unknown_calls))
     story.end(Outcome.EXHAUSTED, reason)
@@ -69,17 +76,22 @@ def _report(story: Story, error: PixianS3Error, services: Services) -> None:
 
     _change_report(key, story, services, write)
     # Looked at last: whoever stores a result looks for a report after that.
-    if _has_newer_result(story, services):
+    result = _result(story, services)
+    if result and result.is_newer_than(story.job):
         remove_report(story, services)
 
 
-def _has_newer_result(story: Story, services: Services) -> bool:
+def _has_result(story: Story, services: Services) -> bool:
+    """Whether this very drop has one."""
+    result = _result(story, services)
+    return result is not None and result.drop() == metadata.event(story.job)
+
+
+def _result(story: Story, services: Services) -> StoredObject | None:
+    """What was made from this key, of whichever drop."""
     existing = services.storage.look(story.result_key) if story.result_key else None
-    return (
-        existing is not None
-        and existing.metadata.get(metadata.SOURCE_KEY) == metadata.encoded_key(story.job.key)
-        and existing.is_newer_than(story.job)
-    )
+    ours = existing and existing.metadata.get(metadata.SOURCE_KEY)
+    return existing if ours == metadata.encoded_key(story.job.key) else None
 
 
 def _change_report(

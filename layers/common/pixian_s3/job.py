@@ -52,7 +52,9 @@ class Job:
 
     def afresh(self, unknown_calls: int) -> Self:
         """The job with all its attempts before it, for a person to send round again."""
-        return replace(self, failures=0, forgiven=unknown_calls, blocked_since=None)
+        return replace(
+            self, failures=0, forgiven=max(self.forgiven, unknown_calls), blocked_since=None
+        )
 
     def to_message(self) -> str:
         """As the body of an SQS message."""

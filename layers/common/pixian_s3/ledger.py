@@ -67,8 +67,8 @@ class Ledger:
     def reserved(self, result_key: str, job: Job, until: float, now: float) -> Iterator[None]:
         """Keep a result's key for one drop, as long as the context or, at most, its function lasts.
 
-        Two files may have the same result key, and a file may be dropped twice: of those that come
-        at the same moment none finds a result of the others.
+        Two files may have the same result key, and a file may be dropped twice; of those that come
+        at the same moment none would see a result of the others yet.
 
         Args:
             result_key: in the output bucket.
@@ -90,7 +90,7 @@ class Ledger:
                 ExpressionAttributeValues={**me, ":now": {"N": str(int(now))}},
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            raise Claimed(f"Another file is being made into {result_key}.") from error
+            raise Claimed(f"Another drop is being made into {result_key}.") from error
         except (ClientError, BotoCoreError) as error:
             raise _unusable(error) from error
         try:

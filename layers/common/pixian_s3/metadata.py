@@ -12,6 +12,7 @@ from pixian_s3.job import Job, is_newer
 MAX_METADATA_BYTES = 2048
 """S3's limit for the names and values of user metadata together."""
 
+VERSION_ID = "source-version-id"
 SEQUENCER = "source-sequencer"
 SOURCE_KEY = "source-key"
 
@@ -45,6 +46,10 @@ class StoredObject:
     content_type: str
     metadata: Mapping[str, str]
 
+    def drop(self) -> dict[str, str]:
+        """Which drop of its source it was made from, as `event` has it."""
+        return {name: self.metadata.get(name, "") for name in (VERSION_ID, SEQUENCER)}
+
     def is_newer_than(self, job: Job) -> bool:
         """Whether it was made from a newer event of the key than the job's."""
         return is_newer(self.metadata.get(SEQUENCER, ""), than=job.sequencer)
@@ -73,7 +78,7 @@ def result_metadata(job: Job, settings: Settings, headers: Mapping[str, str]) ->
 
 def event(job: Job) -> dict[str, str]:
     """Which drop of the source it was, of several under one key."""
-    return {"source-version-id": job.version_id or "", SEQUENCER: job.sequencer}
+    return {VERSION_ID: job.version_id or "", SEQUENCER: job.sequencer}
 
 
 def with_own(ours: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:

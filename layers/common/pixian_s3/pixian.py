@@ -222,7 +222,7 @@ def _in_time(response: requests.Response, seconds: float) -> Iterator[None]:
     finally:
         timer.cancel()
         if late.is_set():
-            maybe_charged = response.status_code == requests.codes.ok
+            maybe_charged = _may_have_cost(response.status_code)
             raise Unavailable("Pixian's answer came too slowly.", maybe_charged=maybe_charged)
 
 
@@ -251,13 +251,17 @@ def _refusal(response: requests.Response) -> PixianS3Error:
         case _ if 400 <= status < 500 and status != 408:
             return Rejected(said, status=status, code=code)
         case _:
-            # Of a success that isn't one, nobody knows what it did.
             return Unavailable(
                 said,
-                maybe_charged=status < 300,
+                maybe_charged=_may_have_cost(status),
                 retry_after=_retry_after(response),
                 status=status,
             )
+
+
+def _may_have_cost(status: int) -> bool:
+    """Of a success that gives no result, nobody knows what it did; errors are free."""
+    return status < 300
 
 
 def _error_json(response: requests.Response) -> tuple[str, int | None]:

@@ -45,13 +45,15 @@ def process(job: Job, services: Services) -> None:
 
 
 def bury_all(jobs: Iterable[Job], services: Services) -> None:
-    """Give up jobs whose every try crashed, each with a report, unless they have a result."""
+    """Give up jobs whose every try crashed, each with a report, unless they have a result.
+
+    Raises:
+        Claimed: a call for one is under way at this moment.
+    """
     for job in jobs:
         story = Story(job)
         with suppress(Unavailable):
-            # Nobody is at work on it any more, so all calls that are noted were cut short.
-            notes = services.calls.look(job)
-            story.found_calls(notes.counted, notes.open)
+            _find_calls(story, services)
         if not _is_done(story, services):
             reason = (
                 f"It was tried {backoff.MAX_RECEIPTS} times, and each time the function crashed or "
@@ -131,6 +133,9 @@ def _work(key: str, story: Story, settings: Settings, services: Services) -> Non
         prepared = prepare(source.file, story, settings, files)
         image = choose_input(prepared, story, settings, storage)
         files.enter_context(services.reserved(key, story.job))
+        # Preparing takes a while, and others may have come to their ends in it.
+        _find_calls(story, services)
+        look(key, story, settings, services)
         cut_out = files.enter_context(purchase(image, story, services))
         with paid_for(story, services):
             require_picture(cut_out)

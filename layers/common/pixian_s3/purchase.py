@@ -6,7 +6,14 @@ from contextlib import ExitStack, contextmanager
 from pixian_s3 import backoff
 from pixian_s3.credentials import Credentials
 from pixian_s3.endings import reject
-from pixian_s3.errors import PixianS3Error, Rejected, Skipped, Unauthorized, Unavailable
+from pixian_s3.errors import (
+    Blocked,
+    PixianS3Error,
+    Rejected,
+    Skipped,
+    Unauthorized,
+    Unavailable,
+)
 from pixian_s3.inputs import Image
 from pixian_s3.pixian import CutOut
 from pixian_s3.services import Services
@@ -52,7 +59,7 @@ def _noted(
         else:
             services.calls.settle(story.job, note)
         raise
-    # Not settled before the claim says for good that nothing is left to be done.
+    # Settled when the claim says for good that nothing is left to be done.
     story.answered_call = note
 
 
@@ -61,13 +68,19 @@ def paid_for(story: Story, services: Services) -> Iterator[None]:
     """Bring what was paid for to its ending in here, so that it isn't paid for again.
 
     Raises:
-        Unavailable: with `maybe_charged`, if nothing can be kept of it.
+        Unavailable, Blocked: with `maybe_charged`, if nothing can be kept of it.
     """
     try:
         with _ending(story, services):
             yield
+    except Blocked as error:
+        error.maybe_charged = True
+        raise
+    except PixianS3Error as error:
+        raise Unavailable(f"Nothing was stored: {error}", maybe_charged=True) from error
     except Exception as error:
-        raise Unavailable(f"The result is lost: {error}", maybe_charged=True) from error
+        services.telemetry.crashed(story.job.key)
+        raise Unavailable(f"Nothing was stored: {error!r}", maybe_charged=True) from error
 
 
 @contextmanager

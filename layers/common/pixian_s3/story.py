@@ -36,7 +36,7 @@ class Story:
         throttled: whether that is why a try was postponed.
         counted_calls: earlier calls of unknown outcome that were counted.
         uncounted_calls: notes of those that this try made or found, and will have counted.
-        answered_call: note of the call that gave the result, until that is sure to stay.
+        answered_call: note of the call that was paid for and brought to an ending.
         delay_seconds: until the next try.
     """
 

@@ -47,8 +47,12 @@ class Telemetry:
         try:
             yield
         except Exception:
-            self._logger.exception("crashed", extra={"what": what})
+            self.crashed(what)
             raise
+
+    def crashed(self, what: str) -> None:
+        """Log the exception that is being handled."""
+        self._logger.exception("crashed", extra={"what": what})
 
     def tell(self, story: Story) -> None:
         """Log a story that has ended, and count it."""
