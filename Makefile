@@ -85,7 +85,7 @@ test: setup $(TOOLS)/checkov/.done ## every test that needs no cloud account
 	pytest
 
 corpus: $(VENV)/.done ## thousands of bad files through the upload function [SEED= COUNT=]
-	@exec $(PYTHON) -m tests.faults.run_corpus $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
+	@exec $(PYTHON) -m tests.faults.corpus.run_corpus $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
 verify-live: pixian-credentials $(VENV)/.done $(TOOLS)/photographs/.done ## what is assumed about Pixian, against the real one in test mode [PIXIAN_API_ID= PIXIAN_API_SECRET= PIXIAN_ENDPOINT=]
 	@exec $(PYTHON) -m pytest -q tests/contract/test_service.py tests/contract/test_assumptions.py --live

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from tests.builders import picture
-from tests.faults.samples import chunk, sample, seeded, within
+from tests.faults.corpus.samples import chunk, sample, seeded, within
 from tests.unit.pictures import grey_ink, srgb
 
 type Named = tuple[str, Callable[[], bytes]]

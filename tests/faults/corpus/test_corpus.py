@@ -9,10 +9,10 @@ from pixian_s3.convert import convert
 from pixian_s3.errors import Rejected
 from pixian_s3.images import inspect
 from tests.builders import picture
-from tests.faults.bombs import claimed_png
-from tests.faults.corpus import PREFIXES, corpus, plan
-from tests.faults.run_corpus import Ended, faults, run, table
-from tests.faults.stack import Ending
+from tests.faults.corpus.bombs import claimed_png
+from tests.faults.corpus.corpus import PREFIXES, corpus, plan
+from tests.faults.corpus.run_corpus import Ended, faults, run, table
+from tests.faults.corpus.stack import Ending
 from tests.unit.pictures import srgb
 
 SEED = 7

@@ -21,7 +21,7 @@ from pixian_s3 import metadata, naming, wiring
 from tests.unit.servers import FakeAppConfig, FakePixian
 from tests.unit.world import INPUT, OUTPUT, Context, World
 
-_UPLOAD = Path(__file__).parents[2] / "functions/upload/app.py"
+_UPLOAD = Path(__file__).parents[3] / "functions/upload/app.py"
 _ACCOUNT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from tests.builders import picture
-from tests.faults.samples import chunk, png, sample, within, zeros
+from tests.faults.corpus.samples import chunk, png, sample, within, zeros
 
 type Bomb = tuple[str, Callable[[], bytes]]
 

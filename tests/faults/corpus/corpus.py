@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count as numbers
 
-from tests.faults import bombs, hostile, names, samples
-from tests.faults.samples import sample, seeded
+from tests.faults.corpus import bombs, hostile, names, samples
+from tests.faults.corpus.samples import sample, seeded
 
 STEP = 100
 """Each sample is cut at every so many bytes."""

@@ -1,6 +1,6 @@
 """Sends the corpus through the upload function and says what became of it.
 
-python -m tests.faults.run_corpus [--seed N] [--count 2000]
+python -m tests.faults.corpus.run_corpus [--seed N] [--count 2000]
 """
 
 import argparse
@@ -18,9 +18,9 @@ from functools import partial
 from itertools import batched
 from multiprocessing.connection import Connection
 
-from tests.faults.corpus import Case, plan
-from tests.faults.service import services
-from tests.faults.stack import Ending, stack
+from tests.faults.corpus.corpus import Case, plan
+from tests.faults.corpus.service import services
+from tests.faults.corpus.stack import Ending, stack
 
 MAX_PEAK_MB = 1500
 """The function has 1769 MB; the rest is for what Lambda itself needs."""
