@@ -10,42 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
 
 from pixian_s3 import backoff, configuration, credentials, telemetry
 from pixian_s3.ledger import KEPT_SECONDS
 from pixian_s3.pixian import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from pixian_s3.wiring import Environment
+from tests.template import GLOBALS, RESOURCES, TEMPLATE, properties
 
 BUCKETS = ["InputBucket", "OutputBucket"]
 FUNCTIONS = ["UploadFunction", "RetryFunction"]
 QUEUES = ["RetryQueue", "DeadLetterQueue"]
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML with CloudFormation's tags, each read as `{tag: value}`."""
-
-
-def _tagged(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        return {tag: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {tag: loader.construct_sequence(node, deep=True)}
-    return {tag: loader.construct_mapping(node, deep=True)}
-
-
-_Loader.add_multi_constructor("!", _tagged)
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "template.yaml").read_text()
-TEMPLATE: dict[str, Any] = yaml.load(TEXT, _Loader)  # noqa: S506 - a SafeLoader
-RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
-GLOBALS = TEMPLATE["Globals"]["Function"]
-
-
-def properties(name: str) -> dict[str, Any]:
-    found = RESOURCES[name]["Properties"]
-    assert isinstance(found, dict)
-    return found
 
 
 def listed(value: object) -> list[Any]:
