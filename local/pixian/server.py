@@ -63,7 +63,7 @@ class StandIn:
             self._port,
             create_app(self._service),
             threaded=True,
-            request_handler=_Handler,
+            request_handler=Handler,
         )
         serve = partial(self._server.serve_forever, POLL_SECONDS)
         self._thread = threading.Thread(target=serve, daemon=True)
@@ -92,7 +92,9 @@ class StandIn:
         return self._service.api_secret
 
 
-class _Handler(WSGIRequestHandler):
+class Handler(WSGIRequestHandler):
+    """One connection, which a `SeveredError` or any other `ConnectionError` resets."""
+
     protocol_version = "HTTP/1.1"
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
