@@ -72,7 +72,7 @@ demo: setup ## send photographs through it and show what comes back [IMAGES= PRE
 
 # ---- checks ---------------------------------------------------------------------------------
 
-.PHONY: check test corpus verify-live pixian-credentials
+.PHONY: check test corpus faults verify-live pixian-credentials
 check: setup $(TOOLS)/checkov/.done ## ruff, mypy, cfn-lint, sam validate, checkov
 	ruff check .
 	ruff format --check .
@@ -86,6 +86,9 @@ test: setup $(TOOLS)/checkov/.done ## every test that needs no cloud account
 
 corpus: $(VENV)/.done ## thousands of bad files through the upload function [SEED= COUNT=]
 	@exec $(PYTHON) -m tests.faults.corpus.run_corpus $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
+
+faults: $(VENV)/.done $(TOOLS)/model/.done ## every fault at every step, and what became of the image [SEED= COUNT= ONLY=]
+	@exec $(PYTHON) -m tests.faults.matrix $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(if $(ONLY),--only $(ONLY))
 
 verify-live: pixian-credentials $(VENV)/.done $(TOOLS)/photographs/.done ## what is assumed about Pixian, against the real one in test mode [PIXIAN_API_ID= PIXIAN_API_SECRET= PIXIAN_ENDPOINT=]
 	@exec $(PYTHON) -m pytest -q tests/contract/test_service.py tests/contract/test_assumptions.py --live

@@ -15,7 +15,7 @@ from pixian_s3 import backoff, configuration, credentials, telemetry
 from pixian_s3.ledger import KEPT_SECONDS
 from pixian_s3.pixian import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from pixian_s3.wiring import Environment
-from tests.template import GLOBALS, RESOURCES, TEMPLATE, properties
+from tests.template import GLOBALS, RESOURCES, ROOT, TEMPLATE, TEXT, properties
 
 BUCKETS = ["InputBucket", "OutputBucket"]
 FUNCTIONS = ["UploadFunction", "RetryFunction"]

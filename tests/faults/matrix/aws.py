@@ -1,0 +1,153 @@
+"""AWS as the functions meet it: moto behind HTTP, AppConfig's data plane, and a clock to move."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import boto3
+import time_machine
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sqs.models import sqs_backends
+
+from local.pixian.server import Handler
+from pixian_s3.wiring import Environment
+from tests.builders import NOON
+from tests.faults.matrix.deployment import ACCOUNT, DEAD, REGION, RETRIES, VARIABLES, deploy
+from tests.faults.matrix.gate import Gate
+from tests.faults.matrix.points import Point
+from tests.unit.servers import FakeAppConfig, serve
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+REPORT = ".error.json"
+_SECONDS = 0.02
+_TARGETS = {
+    "DynamoDB_20120810": Point.CLAIM,
+    "secretsmanager": Point.SECRET,
+    "AmazonSQS": Point.QUEUE,
+}
+
+
+class Clock:
+    """The time of AWS, which stands still unless it is moved; seconds since the epoch."""
+
+    def __init__(self, coordinates: time_machine.Traveller) -> None:
+        self._coordinates = coordinates
+        self.now = NOON
+
+    def move_to(self, now: float) -> None:
+        """Make it another time, earlier ones included."""
+        self.now = now
+        self._coordinates.move_to(now)
+
+    def pass_to(self, now: float) -> None:
+        """Make it this time, unless it is later already."""
+        self.move_to(max(self.now, now))
+
+
+@dataclass(frozen=True)
+class Aws:
+    """What stands there.
+
+    Attributes:
+        gate: before all that the functions call.
+        url: of the gate.
+        s3, sqs: past the gate.
+    """
+
+    clock: Clock
+    gate: Gate
+    url: str
+    s3: "S3Client"
+    sqs: "SQSClient"
+    environment: Environment
+
+    def variables(self) -> dict[str, str]:
+        """A function's environment variables."""
+        ours = {name.upper(): value for name, value in asdict(self.environment).items()}
+        return VARIABLES | ours | {"AWS_ENDPOINT_URL": self.url}
+
+    def empty_queues(self) -> None:
+        """Without any message."""
+        for name in (RETRIES, DEAD):
+            queue = sqs_backends[ACCOUNT][REGION].queues[name]
+            queue._messages.clear()
+            queue.pending_messages.clear()
+
+    def dead_letters(self) -> list[str]:
+        """The bodies of the messages in the dead-letter queue."""
+        queue = sqs_backends[ACCOUNT][REGION].queues[DEAD]
+        return [message.body for message in queue._messages]
+
+    def next_message_at(self) -> float | None:
+        """When a message of the retry queue can be received next; seconds since the epoch."""
+        queue = sqs_backends[ACCOUNT][REGION].queues[RETRIES]
+        times = [max(m.visible_at, m.delayed_until) for m in queue._messages]
+        # moto shows it one millisecond later.
+        return min(times) / 1000 + 0.001 if times else None
+
+
+@contextmanager
+def aws(document: dict[str, Any], pixian_url: str) -> Iterator[Aws]:
+    """Everything of the template that the functions touch, with one configuration document."""
+    appconfig = FakeAppConfig()
+    appconfig.document = json.dumps(document)
+    app = _Both(appconfig)
+    gate = Gate(app, points, _SECONDS)
+    with ExitStack() as open_:
+        open_.enter_context(patch.dict(os.environ, _without_aws() | VARIABLES, clear=True))
+        clock = Clock(open_.enter_context(time_machine.travel(NOON, tick=False)))
+        past = open_.enter_context(serve(app, Handler))
+        url = open_.enter_context(serve(gate, Handler))
+        s3, sqs = boto3.client("s3", endpoint_url=past), boto3.client("sqs", endpoint_url=past)
+        yield Aws(clock, gate, url, s3, sqs, deploy(past, pixian_url))
+
+
+class _Both:
+    """AppConfig at its two paths, moto at all others."""
+
+    def __init__(self, appconfig: FakeAppConfig) -> None:
+        self._appconfig = appconfig.app()
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        ours = environ["PATH_INFO"] in {"/configurationsessions", "/configuration"}
+        return (self._appconfig if ours else self._moto)(environ, start)
+
+
+def points(environ: "WSGIEnvironment") -> set[Point]:
+    """At which point of an image's way a call to AWS is made."""
+    if environ["PATH_INFO"].startswith("/configuration"):
+        return {Point.CONFIGURATION}
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return {_TARGETS[target.partition(".")[0]]}
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    match method:
+        case "GET":
+            return {Point.SOURCE}
+        case "HEAD":
+            return {Point.LOOK}
+        case "DELETE":
+            return {Point.DELETE}
+        case _:
+            return {Point.REPORT if path.endswith(REPORT) else Point.RESULT}
+
+
+def service(environ: "WSGIEnvironment") -> str:
+    """Which service of AWS is called."""
+    if environ["PATH_INFO"].startswith("/configuration"):
+        return "appconfigdata"
+    target: str = environ.get("HTTP_X_AMZ_TARGET", "s3")
+    name = target.partition(".")[0]
+    return {"DynamoDB_20120810": "dynamodb", "AmazonSQS": "sqs"}.get(name, name)
+
+
+def _without_aws() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

@@ -1,0 +1,38 @@
+"""Where a fault can strike, and what it can be."""
+
+from enum import StrEnum
+
+
+class Point(StrEnum):
+    """A step on an image's way, in the order in which it is reached."""
+
+    EVENT = "event in"
+    CONFIGURATION = "configuration"
+    LOOK = "look"
+    CLAIM = "claim"
+    SOURCE = "source read"
+    SECRET = "secret"
+    CONNECT = "connect"
+    SENT = "after sending"
+    BODY = "mid-body"
+    RESULT = "result put"
+    REPORT = "report put"
+    QUEUE = "queue send"
+    DELETE = "delete"
+
+
+class Kind(StrEnum):
+    """What goes wrong there."""
+
+    EXCEPTION = "exception"
+    THROTTLE = "throttle"
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    TRUNCATED = "truncated"
+    SLOW = "slow"
+    KILLED = "killed"
+    DUPLICATE = "duplicate"
+    REORDER = "reorder"
+
+
+PIXIAN = {Point.CONNECT, Point.SENT, Point.BODY}
