@@ -10,7 +10,9 @@ from unittest.mock import patch
 
 import boto3
 import time_machine
+from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
 from local.pixian.server import Handler
@@ -74,12 +76,15 @@ class Aws:
         ours = {name.upper(): value for name, value in asdict(self.environment).items()}
         return VARIABLES | ours | {"AWS_ENDPOINT_URL": self.url}
 
-    def empty_queues(self) -> None:
-        """Without any message."""
-        for name in (RETRIES, DEAD):
-            queue = sqs_backends[ACCOUNT][REGION].queues[name]
+    def clear(self) -> None:
+        """Without any object or message; moto would keep them all, and grow slow over them."""
+        for bucket in s3_backends[ACCOUNT]["aws"].buckets.values():
+            bucket.keys.clear()
+        for queue in sqs_backends[ACCOUNT][REGION].queues.values():
             queue._messages.clear()
             queue.pending_messages.clear()
+            queue.deleted_messages.clear()
+        reset_model_data()
 
     def dead_letters(self) -> list[str]:
         """The bodies of the messages in the dead-letter queue."""

@@ -1,14 +1,18 @@
 """What every process of a function would load for itself, loaded once before they are forked."""
 
+import runpy
+from datetime import datetime
+
 import boto3
 from PIL import Image
 
-import pixian_s3.process
-from tests.faults.matrix import function
+from tests.faults.matrix.function import FUNCTIONS
 
-__all__ = ["function", "pixian_s3"]
-
+for name in ("upload", "retry"):
+    runpy.run_path(str(FUNCTIONS / name / "app.py"))
 # Each also fills the session's store of what the services' calls look like.
 for service in ("appconfigdata", "dynamodb", "s3", "secretsmanager", "sqs"):
     boto3.client(service)
 Image.init()
+# It imports what it needs with its first call.
+datetime.strptime("2026", "%Y")  # noqa: DTZ007 - nobody looks at it

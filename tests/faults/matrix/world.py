@@ -30,7 +30,7 @@ class World:
 
     def _begin(self, run: Run) -> None:
         self.aws.clock.move_to(NOON)
-        self.aws.empty_queues()
+        self.aws.clear()
         self.aws.gate.strikes.clear()
         self.pixian.gate.strikes.clear()
         self.pixian.reset()
