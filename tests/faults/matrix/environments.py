@@ -26,7 +26,7 @@ from tests.faults.matrix.function import (
 from tests.template import GLOBALS
 
 if TYPE_CHECKING:
-    from multiprocessing.sharedctypes import SynchronizedArray
+    from ctypes import Array, c_double
 
 _LONGEST_SECONDS = 60
 """Of real time; nothing in an invocation waits, so more is a fault of the harness."""
@@ -47,7 +47,7 @@ class Ended:
 class _Process:
     process: ForkServerProcess
     calls: Connection
-    shared: "SynchronizedArray[float]"
+    shared: "Array[c_double]"
     log: Path
     busy: bool = False
     read: int = 0
@@ -105,19 +105,21 @@ class Environments:
             if not process.calls.poll(_LONGEST_SECONDS):
                 raise TimeoutError(f"{name} doesn't end: {process.said()}")
             answered = process.calls.recv()
+            self.aws.clock.pass_to(process.shared[NOW])
         except (EOFError, ConnectionResetError):
             answered = Answered(error=self._died(name, process))
         self.connects_struck += int(process.shared[CONNECTS_STRUCK])
         process.shared[CONNECTS_STRUCK] = 0
-        self.note_time()
-        self.aws.clock.pass_to(process.shared[NOW])
         return Ended(answered.result, answered.error, process.said())
 
     def _died(self, name: str, process: _Process) -> str:
         process.process.join()
         self._processes.remove((name, process))
-        timed_out = process.process.exitcode == TIMED_OUT
-        return "timed out" if timed_out else f"ended with {process.process.exitcode}"
+        if process.process.exitcode == TIMED_OUT:
+            self.aws.clock.pass_to(process.shared[NOW])
+            return "timed out"
+        # How far it had come by its own clock is chance; its last call is not.
+        return f"ended with {process.process.exitcode}"
 
     def note_time(self) -> None:
         """Have AWS keep up with the functions that are at work."""
@@ -142,7 +144,8 @@ class Environments:
 
     def _begin(self, name: str) -> _Process:
         ours, theirs = _context.Pipe()
-        shared = _context.Array("d", [self.aws.clock.now, 0.0])
+        # Without a lock, which a process that is killed would keep.
+        shared = _context.RawArray("d", [self.aws.clock.now, 0.0])
         log = Path(self.directory, next(self._names))
         log.touch()
         beginning = Beginning(name, self.aws.variables(), log, self.sabotage)

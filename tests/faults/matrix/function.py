@@ -22,7 +22,7 @@ from pixian_s3.pixian import CONNECT_TIMEOUT_SECONDS
 from tests.faults.matrix.passing import heed
 
 if TYPE_CHECKING:
-    from multiprocessing.sharedctypes import SynchronizedArray
+    from ctypes import Array, c_double
 
 FUNCTIONS = Path(__file__).parents[3] / "functions"
 TIMED_OUT = 124
@@ -68,7 +68,7 @@ class Answered:
 class _Time:
     """This process's clock."""
 
-    def __init__(self, shared: "SynchronizedArray[float]") -> None:
+    def __init__(self, shared: "Array[c_double]") -> None:
         self._shared = shared
         self._traveller = time_machine.travel(shared[NOW], tick=False).start()
         self.deadline = 0.0
@@ -112,7 +112,7 @@ class Beginning:
     sabotage: Callable[[], None] | None = None
 
 
-def serve(beginning: Beginning, shared: "SynchronizedArray[float]", calls: Connection) -> None:
+def serve(beginning: Beginning, shared: "Array[c_double]", calls: Connection) -> None:
     """Handle one event after another until nobody sends any; be it in `multiprocessing`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(beginning.variables)
@@ -168,7 +168,7 @@ _TROUBLES: dict[str, Callable[[_Time], None]] = {
 class _Connects:
     """What becomes of connections to Pixian before a byte is sent."""
 
-    def __init__(self, endpoint: str, shared: "SynchronizedArray[float]", clock: _Time) -> None:
+    def __init__(self, endpoint: str, shared: "Array[c_double]", clock: _Time) -> None:
         self.planned: list[str] = []
         self._shared, self._clock = shared, clock
         port, connect = urlsplit(endpoint).port, socket.socket.connect

@@ -26,10 +26,12 @@ def heed(pass_seconds: Callable[[float], None]) -> None:
     receive = socket.socket.recv_into
 
     def recv_into(self: socket.socket, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        while (at := self.recv(_PEEKED_BYTES, socket.MSG_PEEK).find(_MARK)) == 0:
+        while (seen := self.recv(_PEEKED_BYTES, socket.MSG_PEEK)).startswith(_MARK):
             _pass(self, _FORM.unpack(self.recv(_SIZE)[len(_MARK) :])[0], pass_seconds)
+        # No more than was looked at: a mark may have come since.
+        clean = seen.partition(_MARK)[0]
         wanted = nbytes or len(buffer)
-        return receive(self, buffer, wanted if at < 0 else min(wanted, at), flags)
+        return receive(self, buffer, min(wanted, len(clean)) or wanted, flags)
 
     socket.socket.recv_into = recv_into  # type: ignore[assignment, method-assign]
 

@@ -60,3 +60,22 @@ def test_who_has_patience_without_end_waits(pair: Pair, clock: Clock) -> None:
     theirs.close()
     assert ours.makefile("rb").read() == b"at last"
     assert clock.passed == [170]
+
+
+def test_a_silence_that_comes_between_the_look_and_the_taking_is_heeded(
+    pair: Pair, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = pair
+    looked = socket.socket.recv
+
+    def look(self: socket.socket, size: int, flags: int = 0) -> bytes:
+        seen = looked(self, size, flags)
+        if seen == b"one":
+            theirs.sendall(passing(4) + b"two")
+            theirs.shutdown(socket.SHUT_WR)
+        return seen
+
+    monkeypatch.setattr(socket.socket, "recv", look)
+    theirs.sendall(b"one")
+    assert ours.makefile("rb").read() == b"onetwo"
+    assert clock.passed == [4]
