@@ -48,7 +48,7 @@ NEEDED = [
     Case("s3:GetObjectVersionTagging", SOURCES, s.a_tagged_image, "blocked"),
     Case("s3:GetObjectTagging", SOURCES, s.a_tagged_image_without_a_version, "blocked"),
     Case("s3:GetObject", RESULTS, s.an_image, "blocked"),
-    Case("s3:PutObject", RESULTS, s.an_image, "postponed"),
+    Case("s3:PutObject", RESULTS, s.an_image, "blocked"),
     Case("s3:DeleteObject", REPORTS, s.an_image_in_place_of_a_bad_file, "blocked"),
     Case("secretsmanager:GetSecretValue", SECRET, STARTING, "blocked"),
     Case("dynamodb:GetItem", CLAIMS, s.an_image, "postponed"),
