@@ -3,6 +3,18 @@
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No example may fail for being slow, nor leave anything behind. The first one to hold text waits
+# for a table of all characters, which takes seconds on a busy machine.
+settings.register_profile(
+    "patient",
+    deadline=None,
+    database=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("patient")
 
 
 @pytest.fixture

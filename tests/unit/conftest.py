@@ -4,16 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 from aws_lambda_powertools.utilities.parameters import base
-from hypothesis import settings
 from moto import mock_aws
 
 from tests.unit.clock import PowertoolsClock
 from tests.unit.servers import FakeAppConfig, FakePixian, serve
 from tests.unit.world import World
-
-# No example may fail for being slow, nor leave anything behind.
-settings.register_profile("unit", deadline=None, database=None, max_examples=100)
-settings.load_profile("unit")
 
 
 @pytest.fixture(scope="session")
