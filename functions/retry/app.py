@@ -11,9 +11,9 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pixian_s3.backoff import MAX_RECEIPTS
 from pixian_s3.job import jobs_from_message
 from pixian_s3.process import bury_all, process_all
+from pixian_s3.retry import MAX_RECEIPTS
 from pixian_s3.wiring import services
 
 

@@ -170,7 +170,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "A 429 may carry Retry-After; where it does in seconds, the longer wait holds.",
-        (_PROGRAM + "pixian.py: _retry_after", _PROGRAM + "backoff.py: delay_seconds"),
+        (_PROGRAM + "pixian.py: _retry_after", _PROGRAM + "retry.py: delay_seconds"),
         unchecked="A 429 can't be had without flooding the service.",
     ),
     Assumption(

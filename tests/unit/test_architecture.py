@@ -27,7 +27,7 @@ LEVELS: tuple[tuple[set[str], ...], ...] = (
     ),
     (
         {
-            *("backoff", "configuration", "credentials", "errors", "inputs", "job", "metadata"),
+            *("retry", "configuration", "credentials", "errors", "inputs", "job", "metadata"),
             *("naming", "parameters", "redaction", "report", "schema", "sidecar", "story"),
         },
     ),
@@ -74,7 +74,7 @@ def test_only_wiring_reads_the_environment() -> None:
 @pytest.mark.parametrize("function", ["upload", "retry"])
 def test_functions_know_no_adapter(function: str) -> None:
     known = imports(ROOT / f"functions/{function}/app.py")
-    assert known <= {"wiring", "process", "job", "backoff"}
+    assert known <= {"wiring", "process", "job", "retry"}
 
 
 def test_the_stand_in_shares_no_code_with_the_program() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pixian_s3 import backoff, pixian
+from pixian_s3 import pixian, retry
 from pixian_s3.errors import Blocked, Claimed, Unavailable
 from pixian_s3.job import Job
 from pixian_s3.process import bury_all
@@ -56,7 +56,7 @@ def test_while_a_killed_call_may_go_on_nobody_else_calls(world: World) -> None:
     world.now -= 60
     world.process(job)
     assert len(world.pixian.calls) == 1
-    assert world.waiting() == [(job, backoff.CLAIMED_DELAY_SECONDS)]
+    assert world.waiting() == [(job, retry.CLAIMED_DELAY_SECONDS)]
 
 
 def test_a_call_whose_function_was_killed_is_counted_by_the_next_try(world: World) -> None:
@@ -82,9 +82,9 @@ def test_a_duplicate_event_counts_no_call_again(world: World) -> None:
 
 def test_a_function_that_is_killed_in_every_call_makes_no_more_than_three(world: World) -> None:
     job = world.drop()
-    die_in_calls(world, job, times=backoff.MAX_MAYBE_CHARGED)
+    die_in_calls(world, job, times=retry.MAX_MAYBE_CHARGED)
     told = world.process(job)
-    assert len(world.pixian.calls) == backoff.MAX_MAYBE_CHARGED
+    assert len(world.pixian.calls) == retry.MAX_MAYBE_CHARGED
     assert told.total("RetriesExhausted") == 1
     assert "3 calls" in world.report()["error"]
     assert [left.forgiven for left in world.buried()] == [3]
@@ -203,7 +203,7 @@ def test_without_permission_to_store_it_is_blocked_and_counted(
     monkeypatch.setattr(Storage, "put_result", deny)
     told = world.process(world.drop())
     assert (told.total("Blocked"), told.total("MaybeCharged")) == (1, 1)
-    assert [seconds for _, seconds in world.waiting()] == [backoff.BLOCKED_DELAY_SECONDS]
+    assert [seconds for _, seconds in world.waiting()] == [retry.BLOCKED_DELAY_SECONDS]
 
 
 def test_what_has_its_result_is_not_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

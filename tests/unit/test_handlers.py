@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from pixian_s3 import wiring
-from pixian_s3.backoff import MAX_RECEIPTS
+from pixian_s3.retry import MAX_RECEIPTS
 from tests.builders import picture
 from tests.unit.servers import refusal
 from tests.unit.world import INPUT, Context, World

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pixian_s3 import backoff, delta, images
+from pixian_s3 import delta, images, retry
 from tests.builders import NOON, make_job
 
 ROOT = Path(__file__).parents[2]
@@ -60,12 +60,12 @@ def test_a_report_is_explained(words: str) -> None:
 @pytest.mark.parametrize(
     ("spent", "unknown_calls"),
     [
-        ({"failures": backoff.MAX_FAILURES}, 0),
-        ({}, backoff.MAX_MAYBE_CHARGED),
-        ({"blocked_since": NOON - backoff.MAX_BLOCKED_SECONDS - 1}, 0),
+        ({"failures": retry.MAX_FAILURES}, 0),
+        ({}, retry.MAX_MAYBE_CHARGED),
+        ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS - 1}, 0),
     ],
 )
 def test_a_dead_letter_is_explained(spent: dict[str, Any], unknown_calls: int) -> None:
-    why = backoff.exhausted(make_job(**spent), unknown_calls, NOON)
+    why = retry.exhausted(make_job(**spent), unknown_calls, NOON)
     assert why is not None
     assert any(opening in why for opening in OPENINGS)

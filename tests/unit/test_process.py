@@ -8,7 +8,7 @@ from typing import Any, cast
 import boto3
 import pytest
 
-from pixian_s3 import backoff
+from pixian_s3 import retry
 from pixian_s3.process import process_all
 from tests.builders import picture
 from tests.unit.servers import Answer, refusal
@@ -299,14 +299,14 @@ def _forget(bucket: str) -> None:
 def test_one_failure_too_many_ends_in_the_dead_letter_queue(world: World) -> None:
     world.pixian.answers = [refusal(429)]
     job = world.drop()
-    told = world.process(replace(job, failures=backoff.MAX_FAILURES))
+    told = world.process(replace(job, failures=retry.MAX_FAILURES))
     assert world.buried() == [job]
     assert (world.waiting(), told.total("RetriesExhausted")) == ([], 1)
 
 
 def test_giving_up_is_reported(world: World) -> None:
     world.pixian.answers = [refusal(503)]
-    world.process(replace(world.drop(), failures=backoff.MAX_FAILURES))
+    world.process(replace(world.drop(), failures=retry.MAX_FAILURES))
     assert "dead-letter queue" in world.report()["what_now"]
 
 
@@ -319,8 +319,8 @@ def test_too_many_calls_of_unknown_outcome_end_in_the_dead_letter_queue(world: W
         world.process(waited[-1])
         waited.append(world.waiting()[-1][0])
     # Then it was called three times, and whoever sends it round again knows
-    assert len(world.pixian.calls) == backoff.MAX_MAYBE_CHARGED
-    assert [left.forgiven for left in world.buried()] == [backoff.MAX_MAYBE_CHARGED]
+    assert len(world.pixian.calls) == retry.MAX_MAYBE_CHARGED
+    assert [left.forgiven for left in world.buried()] == [retry.MAX_MAYBE_CHARGED]
 
 
 def test_a_job_that_a_person_sent_round_again_is_called_again(world: World) -> None:
@@ -340,7 +340,7 @@ def test_a_job_that_a_person_sent_round_again_is_called_again(world: World) -> N
 def test_blocked_for_too_long_ends_in_the_dead_letter_queue(world: World) -> None:
     world.pixian.answers = [refusal(402)]
     job = world.drop()
-    world.process(replace(job, blocked_since=world.now - backoff.MAX_BLOCKED_SECONDS - 1))
+    world.process(replace(job, blocked_since=world.now - retry.MAX_BLOCKED_SECONDS - 1))
     assert world.buried() == [job]
 
 

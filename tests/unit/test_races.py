@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from pixian_s3 import backoff, source
+from pixian_s3 import retry, source
 from pixian_s3.job import Job
 from pixian_s3.process import process, process_all
 from pixian_s3.storage import Storage
@@ -45,7 +45,7 @@ def test_of_two_invocations_at_a_time_one_calls(world: World) -> None:
     world.process(job)
     # Then it waits for the first
     assert len(world.pixian.calls) == 1
-    assert world.waiting() == [(job, backoff.CLAIMED_DELAY_SECONDS)]
+    assert world.waiting() == [(job, retry.CLAIMED_DELAY_SECONDS)]
 
 
 def test_two_files_of_one_stem_at_the_same_moment_cost_one_call(world: World) -> None:
@@ -54,7 +54,7 @@ def test_two_files_of_one_stem_at_the_same_moment_cost_one_call(world: World) ->
         # When a.jpg is processed
         world.process(world.drop("shoes/a.jpg"))
     # Then it waits, and no credit is spent
-    assert [seconds for _, seconds in world.waiting()] == [backoff.CLAIMED_DELAY_SECONDS]
+    assert [seconds for _, seconds in world.waiting()] == [retry.CLAIMED_DELAY_SECONDS]
     assert world.pixian.calls == []
 
 

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from pixian_s3 import backoff
+from pixian_s3 import retry
 from pixian_s3.errors import Throttled
 from pixian_s3.job import jobs_from_message
 from pixian_s3.retry_queue import RetryQueue
@@ -64,7 +64,7 @@ def test_sqs_takes_no_more_than_900_seconds(subject: Subject) -> None:
 @pytest.mark.parametrize("failures", [0, 1, 99, 179, 180, 10_000])
 def test_sqs_takes_the_delay_of_any_number_of_failures(subject: Subject, failures: int) -> None:
     error = Throttled("429", retry_after=100_000 if failures == 99 else 0)
-    subject.queue.send(*backoff.after(error, make_job(failures=failures), NOON))
+    subject.queue.send(*retry.after(error, make_job(failures=failures), NOON))
     assert subject.delayed() == 1
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pixian_s3 import backoff, configuration, credentials, telemetry
+from pixian_s3 import configuration, credentials, retry, telemetry
 from pixian_s3.ledger import KEPT_SECONDS
 from pixian_s3.pixian import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from pixian_s3.wiring import Environment
@@ -62,13 +62,13 @@ def test_claims_outlive_messages() -> None:
 def test_only_crashes_go_to_the_dead_letter_queue_by_themselves() -> None:
     redrive = properties("RetryQueue")["RedrivePolicy"]
     # The others are for giving the image up with a report.
-    assert redrive["maxReceiveCount"] > 2 * backoff.MAX_RECEIPTS
+    assert redrive["maxReceiveCount"] > 2 * retry.MAX_RECEIPTS
     assert redrive["deadLetterTargetArn"] == {"GetAtt": "DeadLetterQueue.Arn"}
 
 
 def test_the_retry_function_may_send_to_its_own_queue_for_long() -> None:
     assert properties("RetryFunction")["RecursiveLoop"] == "Allow"
-    assert backoff.MAX_FAILURES > 16
+    assert retry.MAX_FAILURES > 16
 
 
 def test_a_crashed_message_alone_comes_back() -> None:

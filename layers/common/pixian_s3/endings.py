@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pixian_s3 import backoff, metadata, naming
+from pixian_s3 import metadata, naming, retry
 from pixian_s3.errors import (
     Blocked,
     PixianS3Error,
@@ -30,10 +30,10 @@ def reject(story: Story, error: Rejected, services: Services) -> None:
 def try_later(story: Story, error: TryLater, services: Services) -> None:
     """Send the job to the retry queue, unless it had all its tries."""
     now = services.now()
-    job, delay_seconds = backoff.after(error, story.job, now)
+    job, delay_seconds = retry.after(error, story.job, now)
     story.status = error.status
     story.throttled = isinstance(error, Throttled)
-    if why := backoff.exhausted(job, story.unknown_calls, now):
+    if why := retry.exhausted(job, story.unknown_calls, now):
         return give_up(story, f"{error} It is not tried again, because {why}.", services)
     services.retry_queue.send(job, delay_seconds)
     story.delay_seconds = delay_seconds

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 
-from pixian_s3 import backoff
+from pixian_s3 import retry
 from pixian_s3.configuration import Settings
 from pixian_s3.endings import give_up, reject, remove_report, try_later
 from pixian_s3.errors import AlreadyDone, Claimed, Rejected, Skipped, TryLater, Unavailable
@@ -56,7 +56,7 @@ def bury_all(jobs: Iterable[Job], services: Services) -> None:
             _find_calls(story, services)
         if not _is_done(story, services):
             reason = (
-                f"It was tried {backoff.MAX_RECEIPTS} times, and each time the function crashed or "
+                f"It was tried {retry.MAX_RECEIPTS} times, and each time the function crashed or "
                 "was ended; its log says why."
             )
             give_up(story, reason, services)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from pixian_s3 import backoff
+from pixian_s3 import retry
 from pixian_s3.credentials import Credentials
 from pixian_s3.endings import reject
 from pixian_s3.errors import (
@@ -27,7 +27,7 @@ def purchase(image: Image, story: Story, services: Services) -> Iterator[CutOut]
     Raises:
         Unavailable: no call may be made any more, or see `errors` for what a call may raise.
     """
-    if backoff.too_many_calls(story.job, story.unknown_calls):
+    if retry.too_many_calls(story.job, story.unknown_calls):
         raise Unavailable("No other call was made.")
     with ExitStack() as answers:
         try:
@@ -96,11 +96,11 @@ def _ending(story: Story, services: Services) -> Iterator[None]:
 
 def persist(write: Callable[[], None], services: Services) -> None:
     """Repeat a write while what it writes is in hand and there is time."""
-    for pause in backoff.STORING_PAUSES_SECONDS:
+    for pause in retry.STORING_PAUSES_SECONDS:
         try:
             return write()
         except Unavailable:
-            if services.seconds_left() < pause + backoff.STORING_SECONDS:
+            if services.seconds_left() < pause + retry.STORING_SECONDS:
                 raise
             services.sleep(pause)
     return write()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixian_s3 import backoff
+from pixian_s3 import retry
 from pixian_s3.errors import Blocked, Claimed, Throttled, TryLater, Unauthorized, Unavailable
 from tests.builders import NOON, make_job
 
@@ -15,44 +15,44 @@ COUNTS = st.integers(min_value=0, max_value=10**6)
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 5), (2, 10), (3, 15), (180, 900)])
 def test_each_failure_in_a_row_adds_five_seconds(failures: int, seconds: int) -> None:
-    assert backoff.delay_seconds(failures) == seconds
+    assert retry.delay_seconds(failures) == seconds
 
 
 @pytest.mark.parametrize(("retry_after", "seconds"), [(3, 10), (60, 60), (10**9, 900)])
 def test_the_longer_of_both_waits_counts(retry_after: int, seconds: int) -> None:
-    assert backoff.delay_seconds(2, retry_after) == seconds
+    assert retry.delay_seconds(2, retry_after) == seconds
 
 
 @given(COUNTS, COUNTS)
 def test_a_delay_is_one_that_sqs_takes(failures: int, retry_after: int) -> None:
-    assert 0 <= backoff.delay_seconds(failures, retry_after) <= 900
+    assert 0 <= retry.delay_seconds(failures, retry_after) <= 900
 
 
 @given(COUNTS, COUNTS)
 def test_more_failures_never_wait_less(failures: int, retry_after: int) -> None:
-    now = backoff.delay_seconds(failures, retry_after)
-    assert now <= backoff.delay_seconds(failures + 1, retry_after)
+    now = retry.delay_seconds(failures, retry_after)
+    assert now <= retry.delay_seconds(failures + 1, retry_after)
 
 
 def test_throttling_is_a_failure() -> None:
-    job, seconds = backoff.after(Throttled("429", retry_after=7), make_job(failures=1), NOON)
+    job, seconds = retry.after(Throttled("429", retry_after=7), make_job(failures=1), NOON)
     assert (job, seconds) == (make_job(failures=2), 10)
 
 
 @pytest.mark.parametrize("error", [Blocked("402"), Unauthorized("401")])
 def test_being_blocked_uses_up_no_attempt(error: Blocked) -> None:
-    job, seconds = backoff.after(error, make_job(failures=2), NOON)
+    job, seconds = retry.after(error, make_job(failures=2), NOON)
     assert (job, seconds) == (make_job(failures=2, blocked_since=NOON), 300)
 
 
 def test_another_ones_claim_changes_nothing() -> None:
-    job, seconds = backoff.after(Claimed("busy"), make_job(failures=2), NOON)
-    assert (job, seconds) == (make_job(failures=2), backoff.CLAIMED_DELAY_SECONDS)
+    job, seconds = retry.after(Claimed("busy"), make_job(failures=2), NOON)
+    assert (job, seconds) == (make_job(failures=2), retry.CLAIMED_DELAY_SECONDS)
 
 
 @given(COUNTS, st.sampled_from([Throttled("429", retry_after=10**6), Unavailable("5xx")]))
 def test_whatever_happens_sqs_takes_the_delay(failures: int, error: TryLater) -> None:
-    _, seconds = backoff.after(error, make_job(failures=failures), NOON)
+    _, seconds = retry.after(error, make_job(failures=failures), NOON)
     assert 0 <= seconds <= 900
 
 
@@ -62,13 +62,13 @@ def test_whatever_happens_sqs_takes_the_delay(failures: int, error: TryLater) ->
         ({"failures": 99}, 0),
         ({}, 2),
         ({"forgiven": 1}, 3),
-        ({"blocked_since": NOON - backoff.MAX_BLOCKED_SECONDS}, 0),
+        ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS}, 0),
     ],
 )
 def test_up_to_its_last_try_a_job_may_be_tried_again(
     limit: dict[str, Any], unknown_calls: int
 ) -> None:
-    assert backoff.exhausted(make_job(**limit), unknown_calls, NOON) is None
+    assert retry.exhausted(make_job(**limit), unknown_calls, NOON) is None
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,10 @@ def test_up_to_its_last_try_a_job_may_be_tried_again(
         ({"failures": 100}, 0, "100 times"),
         ({}, 3, "3 calls"),
         ({"forgiven": 2}, 5, "5 calls"),
-        ({"blocked_since": NOON - backoff.MAX_BLOCKED_SECONDS - 1}, 0, "blocked for 4 days"),
+        ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS - 1}, 0, "blocked for 4 days"),
     ],
 )
 def test_after_its_last_try_it_is_given_up_and_told_why(
     limit: dict[str, Any], unknown_calls: int, why: str
 ) -> None:
-    assert why in (backoff.exhausted(make_job(**limit), unknown_calls, NOON) or "")
+    assert why in (retry.exhausted(make_job(**limit), unknown_calls, NOON) or "")
