@@ -107,7 +107,8 @@ class Parameter:
     description: str
 
 
-# More digits than any result can need are a slip of the hand.
+_KEY_PARTS = r"(?:[^{}]|\{path\}|\{stem\}|\{source_suffix\})*"
+# More digits than any result can need are a typing error.
 _LENGTH = r"[0-9]{1,6}(?:\.[0-9]{1,4})?(?:px|%)"
 
 PIXIAN: tuple[Parameter, ...] = (
@@ -197,7 +198,7 @@ PIPELINE: tuple[Parameter, ...] = (
     Parameter(
         "result_key",
         Text(
-            r"(?=.*\{stem\})(?:[^{}]|\{path\}|\{stem\}|\{source_suffix\})*\{suffix\}",
+            rf"{_KEY_PARTS}\{{stem\}}{_KEY_PARTS}\{{suffix\}}",
             "made of {path}, {stem}, {source_suffix} and plain text, with {stem} in it and "
             "{suffix} at its end",
         ),
