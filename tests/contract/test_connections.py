@@ -1,17 +1,20 @@
 """Connections that break, and whether a credit may be gone."""
 
 import io
+from collections.abc import Iterator
 from typing import Any, override
 
 import pytest
 import requests
 from requests.adapters import BaseAdapter
 
+from pixian_s3.credentials import Credentials
 from pixian_s3.errors import Throttled, Unavailable
 from pixian_s3.inputs import Upload
-from pixian_s3.pixian import Pixian
-from tests.builders import nobody, picture
+from pixian_s3.pixian import MAX_IDLE_SECONDS, Pixian
+from tests.builders import NOON, nobody, picture
 from tests.contract.conftest import Service
+from tests.contract.serving import QuietHandler, served
 
 BIG = 8 << 20
 
@@ -117,3 +120,65 @@ def test_only_what_was_sent_whole_may_have_cost(
 ) -> None:
     service.session.mount("http://", Failing(error, takes_it=takes_it))
     assert call(service, service.client).maybe_charged is maybe_charged
+
+
+class Freezing(QuietHandler):
+    """Answers each connection once, and takes what comes next without an answer.
+
+    So does a NAT gateway that has forgotten a connection, when the client has been frozen.
+    """
+
+    protocol_version = "HTTP/1.1"
+    connections = 0
+    requests = 0
+
+    def setup(self) -> None:
+        super().setup()
+        type(self).connections += 1
+        self.answered = False
+
+    def do_POST(self) -> None:  # noqa: N802 - http.server looks for this name
+        self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).requests += 1
+        if self.answered:
+            self.close_connection = True
+            return
+        self.answered = True
+        body = picture()
+        self.send_response(200)
+        self.send_header("Content-Type", "image/png")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def freezing() -> Iterator[str]:
+    Freezing.connections = Freezing.requests = 0
+    with served(Freezing) as address:
+        yield address
+
+
+def twice(address: str, idle_seconds: float) -> None:
+    """Two calls with so much time between them."""
+    now = NOON
+    with requests.Session() as session:
+        client = Pixian(address, session, now=lambda: now)
+        for _ in range(2):
+            upload = Upload(io.BytesIO(picture()), "a.png", "image/png")
+            with client.remove_background(Credentials("me", "secret"), upload, {}):
+                pass
+            now += idle_seconds
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(freezing: str) -> None:
+    twice(freezing, MAX_IDLE_SECONDS + 1)
+    assert (Freezing.connections, Freezing.requests) == (2, 2)
+
+
+def test_one_that_was_idle_for_a_moment_is(freezing: str) -> None:
+    # Which this server shows by failing: the call is sent, and may have been charged.
+    with pytest.raises(Unavailable) as error:
+        twice(freezing, MAX_IDLE_SECONDS - 1)
+    assert error.value.maybe_charged
+    assert (Freezing.connections, Freezing.requests) == (1, 2)

@@ -3,16 +3,24 @@
 import io
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 import requests
 
 from pixian_s3.credentials import Credentials
-from pixian_s3.errors import Unavailable
+from pixian_s3.errors import Rejected, Unavailable
 from pixian_s3.inputs import Upload
-from pixian_s3.pixian import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, WRITING_SECONDS, Pixian
+from pixian_s3.pixian import (
+    CONNECT_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    SLOWEST_BYTES_PER_SECOND,
+    WRITING_SECONDS,
+    Pixian,
+    call_seconds,
+)
 from tests.builders import picture
 from tests.contract.conftest import Service
 from tests.contract.serving import QuietHandler, served
@@ -34,8 +42,62 @@ def call(service: Service, seconds_left: Callable[[], float]) -> None:
         pass
 
 
+def test_the_time_kept_for_a_call_follows_from_what_is_left_to_send() -> None:
+    assert call_seconds(0) == ENOUGH
+    assert call_seconds(400 * SLOWEST_BYTES_PER_SECOND) == ENOUGH + 400
+
+
+SIZE = 8 << 20
+
+
+@contextmanager
+def sending(rate: float) -> Iterator[tuple[Upload, Callable[[], float]]]:
+    """An image on a line of so many bytes per second, and the time left as it is being read.
+
+    There is a second more than a call is given at the slowest rate.
+    """
+    with TemporaryFile() as file:
+        file.write(bytes(SIZE))
+        began = call_seconds(SIZE) + 1
+        yield Upload(file, "a.png", "image/png"), lambda: began - file.tell() / rate
+
+
+class Refusing(QuietHandler):
+    """Reads a request as far as it comes, and refuses the image."""
+
+    def do_POST(self) -> None:  # noqa: N802 - http.server looks for this name
+        left = int(self.headers["Content-Length"])
+        while left and (chunk := self.rfile.read(min(left, 1 << 16))):
+            left -= len(chunk)
+        if not left:
+            self.send_error(400)
+
+
+def send(rate: float) -> None:
+    with (
+        served(Refusing) as address,
+        requests.Session() as session,
+        sending(rate) as (upload, seconds_left),
+        Pixian(address, session).remove_background(
+            Credentials("me", "secret"), upload, {}, seconds_left
+        ),
+    ):
+        pass
+
+
+def test_a_line_at_twice_the_slowest_rate_gets_an_image_through() -> None:
+    with pytest.raises(Rejected):
+        send(2 * SLOWEST_BYTES_PER_SECOND)
+
+
+def test_a_slower_line_is_given_up_before_the_image_was_sent() -> None:
+    with pytest.raises(Unavailable, match="too little time") as caught:
+        send(SLOWEST_BYTES_PER_SECOND / 2)
+    assert not caught.value.maybe_charged
+
+
 def test_a_call_within_its_time_goes_through(service: Service) -> None:
-    call(service, running_out(ENOUGH))
+    call(service, running_out(ENOUGH + 1))
 
 
 def test_a_call_is_not_begun_without_time_for_its_answer(service: Service) -> None:
@@ -45,7 +107,7 @@ def test_a_call_is_not_begun_without_time_for_its_answer(service: Service) -> No
 
 
 def test_waiting_for_the_answer_takes_the_time_kept_for_it(service: Service) -> None:
-    call(service, running_out(ENOUGH, WRITING_SECONDS + 10))
+    call(service, running_out(ENOUGH + 1, WRITING_SECONDS + 10))
 
 
 class Slow(QuietHandler):
@@ -91,7 +153,7 @@ def slow_service(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def give_up(session: requests.Session, address: str) -> Unavailable:
     upload = Upload(io.BytesIO(picture()), "a.png", "image/png")
-    seconds_left = running_out(ENOUGH, WRITING_SECONDS)
+    seconds_left = running_out(ENOUGH + 1, WRITING_SECONDS)
     client = Pixian(address, session)
     answer = client.remove_background(Credentials("me", "secret"), upload, {}, seconds_left)
     with pytest.raises(Unavailable, match="too slowly") as caught, answer:

@@ -10,7 +10,8 @@ PixianS3Error
 ├── Skipped                  there is nothing to do for this image
 │   └── AlreadyDone          because its result is there
 ├── Rejected                 never again: the image is at fault, and an error report says why
-└── InvalidConfiguration     a document that can't be used, with every fault in it
+├── InvalidConfiguration     a document that can't be used, with every fault in it
+└── UnreadableMessage        a message of the retry queue that no version of this program wrote
 """
 
 from dataclasses import dataclass
@@ -71,7 +72,24 @@ class Claimed(TryLater):
 
 
 class Blocked(TryLater):
-    """No image can be processed until a person mends something."""
+    """No image can be processed until a person fixes something.
+
+    Args:
+        message, retry_after, status: as in `TryLater`.
+        for_all: whether it was seen to concern all images; a lane then tries no other one for a
+            minute.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: int = 0,
+        status: int | None = None,
+        for_all: bool = True,
+    ) -> None:
+        super().__init__(message, retry_after=retry_after, status=status)
+        self.for_all = for_all
 
 
 class Unauthorized(Blocked):
@@ -99,6 +117,10 @@ class Rejected(PixianS3Error):
         super().__init__(message)
         self.status = status
         self.code = code
+
+
+class UnreadableMessage(PixianS3Error):
+    """A message that holds no job."""
 
 
 @dataclass(frozen=True)

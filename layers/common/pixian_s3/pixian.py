@@ -29,6 +29,14 @@ READ_TIMEOUT_SECONDS = 180
 WRITING_SECONDS = 30
 """Kept of the function's time for writing the result and telling the story."""
 
+SLOWEST_BYTES_PER_SECOND = 1 << 20
+"""The line to Pixian is taken to be no slower: 400 MB need 400 s."""
+
+MAX_IDLE_SECONDS = 30
+"""A connection that was idle for longer isn't used again. Lambda freezes a function between two
+invocations, and the service or a NAT gateway closes its connections meanwhile; a request on such a
+connection fails after it was sent, and would count as one that may have been charged."""
+
 _PATH = "/api/v2/remove-background"
 _CHUNK_BYTES = 1 << 16
 _MAX_ERROR_BYTES = 1 << 16
@@ -72,6 +80,7 @@ class Pixian:
         endpoint: its origin, or the whole address of remove-background.
         session: kept between calls for its connections.
         monotonic: a clock in seconds, for latencies.
+        now: seconds since the epoch, for what may have passed while the function was frozen.
     """
 
     def __init__(
@@ -79,10 +88,13 @@ class Pixian:
         endpoint: str,
         session: requests.Session,
         monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._url = remove_background_url(endpoint)
         self._session = session
         self._monotonic = monotonic
+        self._now = now
+        self._used_at = now()
 
     @contextmanager
     def remove_background(
@@ -106,9 +118,17 @@ class Pixian:
         """
         started = self._monotonic()
         with tempfile.TemporaryFile() as file:
-            response, size = self._exchange(credentials, image, form, seconds_left, file)
+            self._drop_idle_connections()
+            try:
+                response, size = self._exchange(credentials, image, form, seconds_left, file)
+            finally:
+                self._used_at = self._now()
             seconds = self._monotonic() - started
             yield CutOut(file, size, _mime_type(response), _facts(response), seconds)
+
+    def _drop_idle_connections(self) -> None:
+        if self._now() - self._used_at > MAX_IDLE_SECONDS:
+            self._session.close()  # its connections; it makes new ones
 
     def _exchange(
         self,
@@ -147,19 +167,26 @@ class Pixian:
 
 
 class _Body(MultipartEncoder):  # type: ignore[misc]
-    """A multipart body that stops when there is no time left to wait for the answer to it."""
+    """A multipart body that stops when there is no time left to send the rest and wait."""
 
     def __init__(self, fields: Fields, seconds_left: Callable[[], float]) -> None:
         super().__init__(fields)
         self._seconds_left = seconds_left
+        self._bytes_left = self.len
 
     def read(self, size: int = -1) -> bytes:
         # The last look for more bytes comes when all are sent.
-        if not self.finished and self._seconds_left() < (
-            CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + WRITING_SECONDS
-        ):
+        if not self.finished and self._seconds_left() < call_seconds(self._bytes_left):
             raise Unavailable("There is too little time left for a call to Pixian.")
-        return bytes(super().read(size))
+        chunk = bytes(super().read(size))
+        self._bytes_left -= len(chunk)
+        return chunk
+
+
+def call_seconds(size: int) -> float:
+    """Seconds that a call with so many bytes to send may take, and writing its result after it."""
+    sending = size / SLOWEST_BYTES_PER_SECOND
+    return CONNECT_TIMEOUT_SECONDS + sending + READ_TIMEOUT_SECONDS + WRITING_SECONDS
 
 
 def remove_background_url(endpoint: str) -> str:
@@ -246,6 +273,9 @@ def _refusal(response: requests.Response) -> PixianS3Error:
             return Unauthorized(said, status=status)
         case 402 | 403:
             return Blocked(said, status=status)
+        case 404 | 405 | 410:
+            # Of the address, not of the image.
+            return Blocked(f"{said} Check the stack's parameter PixianEndpoint.", status=status)
         case 429:
             return Throttled(said, retry_after=_retry_after(response), status=status)
         case _ if 400 <= status < 500 and status != 408:
