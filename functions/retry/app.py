@@ -11,8 +11,9 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from pixian_s3.errors import UnreadableMessage
 from pixian_s3.job import jobs_from_message
-from pixian_s3.process import bury_all, process_all
+from pixian_s3.process import bury_all, discard, process_all
 from pixian_s3.retry import MAX_RECEIPTS
 from pixian_s3.wiring import services
 
@@ -26,7 +27,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
         receipts = int(record.attributes.approximate_receive_count or 1)
         act = process_all if receipts <= MAX_RECEIPTS else bury_all
         with made.telemetry.telling_crashes(f"message {record.message_id}"):
-            act(jobs_from_message(record.body), made)
+            try:
+                jobs = jobs_from_message(record.body)
+            except UnreadableMessage as error:
+                return discard(record.body, record.message_id, error, made)
+            return act(jobs, made)
 
     # With a batch of one, every failure is a failure of the entire batch: not to be raised.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)

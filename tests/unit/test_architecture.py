@@ -12,13 +12,18 @@ PROGRAM = ROOT / "layers/common/pixian_s3"
 # each other, but for the ones in braces, which are one thing told in several files.
 LEVELS: tuple[tuple[set[str], ...], ...] = (
     ({"wiring"},),
-    ({"process", "endings", "purchase", "result", "source"},),
+    (
+        {"pacing"},
+        {"process", "endings", "purchase", "result", "source"},
+    ),
     ({"services"},),
     (
         {"appconfig"},
         {"calls"},
+        {"concurrency"},
         {"images", "convert", "delta"},
         {"ledger"},
+        {"pace_record"},
         {"pixian"},
         {"retry_queue"},
         {"secret"},
@@ -27,8 +32,9 @@ LEVELS: tuple[tuple[set[str], ...], ...] = (
     ),
     (
         {
-            *("retry", "configuration", "credentials", "errors", "inputs", "job", "metadata"),
-            *("naming", "parameters", "redaction", "report", "schema", "sidecar", "story"),
+            *("configuration", "credentials", "errors", "inputs", "job", "lane", "metadata"),
+            *("naming", "pace", "parameters", "redaction", "report", "retry", "schema"),
+            *("sidecar", "story"),
         },
     ),
 )
@@ -67,14 +73,14 @@ def test_decisions_touch_nothing_outside(module: str) -> None:
 
 
 def test_only_wiring_reads_the_environment() -> None:
-    readers = [file.stem for file in PROGRAM.glob("*.py") if "environ" in file.read_text()]
+    readers = [file.stem for file in PROGRAM.glob("*.py") if "os.environ" in file.read_text()]
     assert sorted(set(readers) - {"wiring"}) == []
 
 
-@pytest.mark.parametrize("function", ["upload", "retry"])
+@pytest.mark.parametrize("function", ["upload", "retry", "pace"])
 def test_functions_know_no_adapter(function: str) -> None:
     known = imports(ROOT / f"functions/{function}/app.py")
-    assert known <= {"wiring", "process", "job", "retry"}
+    assert known <= {"wiring", "process", "pacing", "errors", "job", "retry"}
 
 
 def test_the_stand_in_shares_no_code_with_the_program() -> None:

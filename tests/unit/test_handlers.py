@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from pixian_s3 import wiring
 from pixian_s3.retry import MAX_RECEIPTS
 from tests.builders import picture
 from tests.unit.servers import refusal
+from tests.unit.told import read_told
 from tests.unit.world import INPUT, Context, World
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +38,15 @@ retry = load("retry").handler
 
 
 @pytest.fixture
-def stack(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the functions waited; no time passes."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    return waited
+
+
+@pytest.fixture
+def stack(world: World, waits: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:  # noqa: ARG001
     """The world, found by the functions through their environment."""
     for name, value in world.variables().items():
         monkeypatch.setenv(name, value)
@@ -87,6 +97,21 @@ def test_a_throttled_upload_ends_well_for_lambda(stack: World) -> None:
     assert [(job.failures, seconds) for job, seconds in stack.waiting()] == [(1, 5)]
 
 
+def test_both_functions_wait_after_a_throttle_before_they_take_other_work(
+    stack: World, waits: list[float]
+) -> None:
+    stack.pixian.answers = [refusal(429), refusal(429), refusal(429, retry_after="40")]
+    upload(dropped(stack, "s3-multi-record"), Context())
+    assert waits == [5, 10]
+    retry(batch(stack.drop("a.jpg").to_message()), Context())
+    assert waits == [5, 10, 40]
+    # Any success starts anew.
+    retry(batch(stack.drop("b.jpg").to_message()), Context())
+    stack.pixian.answers = [refusal(429)]
+    retry(batch(stack.drop("c.jpg").to_message()), Context())
+    assert waits == [5, 10, 40, 5]
+
+
 def test_a_crash_in_one_record_doesnt_drop_the_others(stack: World) -> None:
     # Given that the first can't go to the queue, which is gone
     event = dropped(stack, "s3-multi-record")
@@ -125,14 +150,38 @@ def test_a_retry_that_is_throttled_again_is_sent_anew_and_not_failed(stack: Worl
     assert [(job.failures, seconds) for job, seconds in stack.waiting()] == [(2, 10)]
 
 
+def crashing(stack: World) -> str:
+    """A message whose image can't even go back to the queue."""
+    stack.pixian.answers = [refusal(503)]
+    boto3.client("sqs").delete_queue(QueueUrl=stack.environment.retry_queue_url)
+    return stack.drop("shoes/bad.jpg").to_message()
+
+
 def test_only_the_message_that_crashed_is_failed(stack: World) -> None:
     good = stack.drop("shoes/a.jpg").to_message()
-    answer = retry(batch("no job", good), Context())
+    answer = retry(batch(crashing(stack), good), Context())
     assert (failed(answer), stack.output_keys()) == (["0"], ["shoes/a.png"])
 
 
-def test_a_batch_that_crashed_whole_is_failed_and_not_raised(stack: World) -> None:  # noqa: ARG001
-    assert failed(retry(batch("no job"), Context())) == ["0"]
+def test_a_batch_that_crashed_whole_is_failed_and_not_raised(stack: World) -> None:
+    assert failed(retry(batch(crashing(stack)), Context())) == ["0"]
+
+
+def test_a_message_that_cannot_be_read_is_a_dead_letter_at_once(
+    stack: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = stack.drop("shoes/a.jpg").to_message()
+    answer = retry(batch("no job", good), Context())
+    # The message is done, and its text is kept as it came.
+    assert (failed(answer), stack.output_keys()) == ([], ["shoes/a.png"])
+    (letter,) = stack.sqs.receive_message(QueueUrl=stack.environment.dead_letter_queue_url)[
+        "Messages"
+    ]
+    assert letter["Body"] == "no job"
+    told = read_told(capsys.readouterr().out)
+    (line,) = [line for line in told.logs if line["message"] == "unreadable message"]
+    assert (line["level"], line["message_id"]) == ("ERROR", "0")
+    assert (told.total("UnreadableMessages"), told.total("Crashes")) == (1, 0)
 
 
 def received(message: dict[str, Any], times: int) -> dict[str, Any]:
@@ -172,6 +221,9 @@ def test_of_an_event_that_crashed_whole_what_is_done_is_not_given_up(stack: Worl
     assert [buried.key for buried in stack.buried()] == ["shoes/right.png"]
 
 
-def test_a_crash_is_logged(stack: World, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ARG001
-    retry(batch("no job"), Context())
-    assert '"message":"crashed"' in capsys.readouterr().out
+def test_a_crash_is_logged_and_counted(stack: World, capsys: pytest.CaptureFixture[str]) -> None:
+    retry(batch(crashing(stack)), Context())
+    told = read_told(capsys.readouterr().out)
+    assert "crashed" in [line["message"] for line in told.logs]
+    # Lambda's own metric knows nothing of it, as the batch came to its end.
+    assert told.total("Crashes") >= 1

@@ -1,7 +1,7 @@
 """Jobs as they arrive, travel and change."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixian_s3.job import Job, is_newer, jobs_from_message, jobs_from_s3_event
+from pixian_s3.errors import UnreadableMessage
+from pixian_s3.job import MESSAGE_VERSION, Job, is_newer, jobs_from_message, jobs_from_s3_event
 from tests.builders import NOON, make_job
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -18,7 +19,7 @@ JOBS = st.builds(
     Job,
     bucket=st.text("abc.-", min_size=3),
     key=KEYS,
-    etag=st.text("0123456789abcdef-"),
+    etag=st.text("0123456789abcdef-", min_size=1),
     version_id=st.none() | st.text("abcXYZ_."),
     sequencer=st.text("0123456789ABCDEF"),
     event_time=st.floats(0, 1e11),
@@ -91,10 +92,62 @@ def test_an_event_that_lambda_handed_on_gives_its_jobs() -> None:
     assert jobs_from_message(record["body"]) == jobs_from_s3_event(handed_on)
 
 
-@pytest.mark.parametrize("body", ["no JSON", "[]", "{}", '{"key": "a.jpg"}'])
+UNREADABLE = {
+    "no JSON": "no JSON",
+    "too deep": "[" * 100_000,
+    "no object": "[]",
+    "nothing": "{}",
+    "no bucket": '{"key": "a.jpg", "etag": "e"}',
+    "an empty key": '{"bucket": "b", "key": "", "etag": "e"}',
+    "neither version nor etag": '{"bucket": "b", "key": "a.jpg"}',
+    "a number for a key": '{"bucket": "b", "key": 7, "etag": "e"}',
+    "a text for a number": '{"bucket": "b", "key": "a.jpg", "etag": "e", "failures": "2"}',
+    "no event": '{"requestPayload": []}',
+    "no records": '{"requestPayload": {"Records": 3}}',
+    "an empty record": '{"requestPayload": {"Records": [{}]}}',
+    "a record that is none": '{"requestPayload": {"Records": [null]}}',
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_message_of_somebody_else_is_refused(body: str) -> None:
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(UnreadableMessage):
         jobs_from_message(body)
+
+
+BEFORE = {
+    "bucket": "dropped",
+    "key": "shoes/a.jpg",
+    "etag": "0123456789abcdef0123456789abcdef",
+    "version_id": "version-1",
+    "sequencer": "0055AED6DCD90281E5",
+    "event_time": NOON,
+    "failures": 2,
+    "forgiven": 1,
+    "blocked_since": NOON,
+}
+"""A message of version 1, as it was written before messages said their version."""
+
+
+def test_a_message_of_the_version_before_is_read() -> None:
+    job = make_job(failures=2, forgiven=1, blocked_since=NOON)
+    assert jobs_from_message(json.dumps(BEFORE)) == [job]
+
+
+def test_a_message_of_a_later_version_is_read() -> None:
+    later = BEFORE | {"version": MESSAGE_VERSION + 1, "priority": "high", "parts": [{"x": 1}]}
+    job = make_job(failures=2, forgiven=1, blocked_since=NOON)
+    assert jobs_from_message(json.dumps(later)) == [job]
+
+
+@pytest.mark.parametrize("missing", [name for name in BEFORE if name not in {"bucket", "key"}])
+def test_a_field_that_a_message_lacks_has_a_default(missing: str) -> None:
+    (job,) = jobs_from_message(json.dumps({k: v for k, v in BEFORE.items() if k != missing}))
+    assert getattr(job, missing) == {f.name: f.default for f in fields(Job)}[missing]
+
+
+def test_a_message_says_its_version() -> None:
+    assert json.loads(make_job().to_message())["version"] == MESSAGE_VERSION
 
 
 def test_a_failure_ends_being_blocked() -> None:

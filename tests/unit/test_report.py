@@ -9,7 +9,7 @@ from tests.builders import make_job
 
 
 def test_it_tells_what_was_tried_on_what() -> None:
-    story = Story(make_job("ü.jpg", failures=2, event_time=0.0), parameters={"test": "true"})
+    story = Story(make_job("ü.jpg", failures=2), parameters={"test": "true"})
     story.status = 400
     report = error_report(story, Rejected("Unreadable.", status=400, code=1006))
     assert report == {
@@ -20,12 +20,17 @@ def test_it_tells_what_was_tried_on_what() -> None:
             "key": "ü.jpg",
             "version_id": "version-1",
             "etag": story.job.etag,
-            "dropped_at": "1970-01-01T00:00:00+00:00",
+            "dropped_at": "2026-09-21T14:13:20+00:00",
         },
         "parameters": {"test": "true"},
         "attempts": 3,
         "what_now": "Mend the file or the configuration and drop the file again.",
     }
+
+
+def test_an_unknown_time_is_none() -> None:
+    report = error_report(Story(make_job(event_time=0.0)), Rejected("No image."))
+    assert report["source"]["dropped_at"] is None
 
 
 def test_where_pixian_wasnt_asked_it_says_nothing_of_it() -> None:

@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pixian_s3 import wiring
-from pixian_s3.job import Job
+from pixian_s3.job import Job, jobs_from_message
 from pixian_s3.pixian import Pixian
 from pixian_s3.process import process
 from pixian_s3.services import Services
@@ -22,6 +22,7 @@ from tests.unit.servers import FakeAppConfig, FakePixian
 from tests.unit.told import CurrentStdout, Told, read_told
 
 if TYPE_CHECKING:
+    from botocore.model import OperationModel
     from mypy_boto3_dynamodb import DynamoDBClient
 
 INPUT = "dropped"
@@ -29,6 +30,7 @@ OUTPUT = "cut-out"
 SECRET = "s3cr3t-of-the-tests"
 
 _SENDING = "before-parameter-build.sqs.SendMessage"
+_CALLING = "before-call"
 _numbers = itertools.count(1)
 
 
@@ -66,6 +68,7 @@ class World:
         self.appconfig = appconfig
         self.now = NOON
         self._sent: list[dict[str, Any]] = []
+        self.aws_calls: list[str] = []
         self._listen()
         self.s3 = boto3.client("s3")
         self.sqs = boto3.client("sqs")
@@ -83,12 +86,17 @@ class World:
         self._aws = boto3.DEFAULT_SESSION or boto3.Session()
         boto3.DEFAULT_SESSION = self._aws
         self._aws.events.register(_SENDING, self._note)
+        self._aws.events.register(_CALLING, self._note_call)
+
+    def _note_call(self, model: "OperationModel", **_: object) -> None:
+        self.aws_calls.append(model.name)
 
     def _note(self, params: dict[str, Any], **_: object) -> None:
         self._sent.append(dict(params))
 
     def close(self) -> None:
         self._aws.events.unregister(_SENDING, self._note)
+        self._aws.events.unregister(_CALLING, self._note_call)
         self._session.close()
 
     def _make_buckets(self) -> None:
@@ -180,7 +188,7 @@ class World:
     def waiting(self) -> list[tuple[Job, int]]:
         """The jobs sent to the retry queue, with the seconds that each waits there."""
         return [
-            (Job(**json.loads(sent["MessageBody"])), sent["DelaySeconds"])
+            (jobs_from_message(sent["MessageBody"])[0], sent["DelaySeconds"])
             for sent in self._sent
             if sent["QueueUrl"] == self.environment.retry_queue_url
         ]
@@ -190,4 +198,4 @@ class World:
         received = self.sqs.receive_message(
             QueueUrl=self.environment.dead_letter_queue_url, MaxNumberOfMessages=10
         )
-        return [Job(**json.loads(message["Body"])) for message in received.get("Messages", [])]
+        return [jobs_from_message(message["Body"])[0] for message in received.get("Messages", [])]

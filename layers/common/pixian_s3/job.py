@@ -2,13 +2,23 @@
 
 A job arrives in an S3 event, in a message of our own, or in the envelope in which Lambda hands on
 an event that UploadFunction could not finish.
+
+Messages outlive deployments: a reader ignores fields that it doesn't know and has defaults for
+those that are missing.
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
+from types import NoneType
 from typing import Any, Self
 from urllib.parse import unquote_plus
+
+from pixian_s3.errors import UnreadableMessage
+
+MESSAGE_VERSION = 2
+"""Of the messages written here. Those of version 1 have no `version`."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +28,10 @@ class Job:
     Attributes:
         bucket: the input bucket.
         key: decoded, as the uploader wrote it.
-        etag: without quotes.
+        etag: without quotes; empty if only the version is known.
         version_id: None in a bucket without versions.
         sequencer: orders the events of one key (see `is_newer`); empty if S3 sent none.
-        event_time: when the object was dropped, in seconds since the epoch.
+        event_time: when the object was uploaded, in seconds since the epoch; 0 if unknown.
         failures: tries in a row that ended in 429, 5xx or connection trouble.
         forgiven: calls of unknown outcome that a person knew of when sending the job round again.
         blocked_since: when it first found all images blocked, in seconds since the epoch.
@@ -29,10 +39,10 @@ class Job:
 
     bucket: str
     key: str
-    etag: str
-    version_id: str | None
-    sequencer: str
-    event_time: float
+    etag: str = ""
+    version_id: str | None = None
+    sequencer: str = ""
+    event_time: float = 0.0
     failures: int = 0
     forgiven: int = 0
     blocked_since: float | None = None
@@ -58,20 +68,36 @@ class Job:
 
     def to_message(self) -> str:
         """As the body of an SQS message."""
-        return json.dumps(asdict(self))
+        return json.dumps({"version": MESSAGE_VERSION, **asdict(self)})
 
 
-def jobs_from_s3_event(event: dict[str, Any]) -> list[Job]:
-    """One job a record; S3 encodes the keys in its notifications like a form does."""
-    return [_from_record(record) for record in event.get("Records", [])]
+def jobs_from_s3_event(event: Mapping[str, Any]) -> list[Job]:
+    """One job for each record; S3 encodes the keys in its notifications like a form does.
+
+    Raises:
+        UnreadableMessage: it isn't an event of S3.
+    """
+    try:
+        return [_from_record(record) for record in event.get("Records", [])]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableMessage(f"It isn't an S3 event: {error!r}") from error
 
 
 def jobs_from_message(body: str) -> list[Job]:
-    """The jobs in a message of the retry queue: one of ours, or an event that Lambda handed on."""
-    message = json.loads(body)
+    """The jobs in a message of the retry queue: one of ours, or an event that Lambda handed on.
+
+    Raises:
+        UnreadableMessage: it is neither.
+    """
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableMessage(f"It isn't JSON: {error!r}") from error
+    if not isinstance(message, dict):
+        raise UnreadableMessage("It isn't a JSON object.")
     if "requestPayload" in message:
         return jobs_from_s3_event(message["requestPayload"])
-    return [Job(**message)]
+    return [_from_message(message)]
 
 
 def is_newer(sequencer: str, than: str) -> bool:
@@ -82,6 +108,32 @@ def is_newer(sequencer: str, than: str) -> bool:
     """
     width = max(len(sequencer), len(than))
     return sequencer.rjust(width, "0").upper() > than.rjust(width, "0").upper()
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "bucket": (str,),
+    "key": (str,),
+    "etag": (str,),
+    "version_id": (str, NoneType),
+    "sequencer": (str,),
+    "event_time": (int, float),
+    "failures": (int,),
+    "forgiven": (int,),
+    "blocked_since": (int, float, NoneType),
+}
+
+
+def _from_message(message: Mapping[str, Any]) -> Job:
+    known = {field.name: message[field.name] for field in fields(Job) if field.name in message}
+    wrong = [name for name, value in known.items() if not isinstance(value, _TYPES[name])]
+    if wrong:
+        raise UnreadableMessage(f"These fields don't have the type of a job's: {', '.join(wrong)}.")
+    if not (known.get("bucket") and known.get("key")):
+        raise UnreadableMessage("It names no bucket or no key.")
+    if not (known.get("version_id") or known.get("etag")):
+        # Without either, one upload can't be told from another, and might be taken for done.
+        raise UnreadableMessage("It names neither a version nor an ETag.")
+    return Job(**known)
 
 
 def _from_record(record: dict[str, Any]) -> Job:

@@ -6,7 +6,16 @@ from contextlib import ExitStack, suppress
 from pixian_s3 import retry
 from pixian_s3.configuration import Settings
 from pixian_s3.endings import give_up, reject, remove_report, try_later
-from pixian_s3.errors import AlreadyDone, Claimed, Rejected, Skipped, TryLater, Unavailable
+from pixian_s3.errors import (
+    AlreadyDone,
+    Claimed,
+    Rejected,
+    Skipped,
+    Throttled,
+    TryLater,
+    Unavailable,
+    UnreadableMessage,
+)
 from pixian_s3.job import Job
 from pixian_s3.purchase import paid_for, persist, purchase
 from pixian_s3.result import finish, look, require_picture, result_key, store
@@ -40,8 +49,29 @@ def process(job: Job, services: Services) -> None:
     except Skipped as skipped:
         story.end(Outcome.SKIPPED, str(skipped))
     except TryLater as error:
+        return _try_later_and_slow_down(story, error, services)
+    return _tell(story, services)
+
+
+def _try_later_and_slow_down(story: Story, error: TryLater, services: Services) -> None:
+    # Not past the end of the invocation, or Lambda would try the image again.
+    left = max(0, services.seconds_left() - retry.RETURNING_SECONDS)
+    asked = services.lane.failed(error, services.now())
+    story.lane_wait_seconds = int(min(asked, left))
+    try:
         try_later(story, error, services)
-    _tell(story, services)
+        _tell(story, services)
+    finally:
+        # Last of all: neither the image nor its claim waits for the lane.
+        if isinstance(error, Throttled):
+            services.pace_record.count_throttle()
+            services.sleep(story.lane_wait_seconds)
+
+
+def discard(body: str, message_id: str, error: UnreadableMessage, services: Services) -> None:
+    """Leave a message that can't be read in the dead-letter queue, for a person to look at."""
+    services.retry_queue.discard(body)
+    services.telemetry.unreadable(message_id, str(error))
 
 
 def bury_all(jobs: Iterable[Job], services: Services) -> None:
@@ -84,6 +114,8 @@ def _tell(story: Story, services: Services) -> None:
 
 def _make_cut_out_or_report(story: Story, services: Services) -> None:
     try:
+        if not retry.blocked_too_long(story.job, services.now()):
+            services.lane.require_open(services.now())
         _find_calls(story, services)
         _make_cut_out(story, services)
     except Rejected as error:
@@ -127,6 +159,9 @@ def _settings(story: Story, services: Services) -> Settings:
 
 def _work(key: str, story: Story, settings: Settings, services: Services) -> None:
     storage = services.storage
+    # Before anything is read that takes time: without credentials it would be in vain.
+    services.lane.require_open(services.now())
+    credentials = services.credentials.get()
     with ExitStack() as files:
         with_tags = settings.flag("pipeline.copy_tags")
         source = files.enter_context(storage.open_source(story.job, with_tags=with_tags))
@@ -136,7 +171,7 @@ def _work(key: str, story: Story, settings: Settings, services: Services) -> Non
         # Preparing takes a while, and others may have come to their ends in it.
         _find_calls(story, services)
         look(key, story, settings, services)
-        cut_out = files.enter_context(purchase(image, story, services))
+        cut_out = files.enter_context(purchase(credentials, image, story, services))
         with paid_for(story, services):
             require_picture(cut_out)
             finished = finish(cut_out, prepared, story, settings, files)

@@ -21,8 +21,12 @@ from pixian_s3.story import Outcome, Story
 
 
 @contextmanager
-def purchase(image: Image, story: Story, services: Services) -> Iterator[CutOut]:
+def purchase(
+    credentials: Credentials, image: Image, story: Story, services: Services
+) -> Iterator[CutOut]:
     """Have Pixian cut out an image; the answer is there as long as the context lasts.
+
+    Refused credentials are read again once, as they may have been changed since.
 
     Raises:
         Unavailable: no call may be made any more, or see `errors` for what a call may raise.
@@ -31,11 +35,11 @@ def purchase(image: Image, story: Story, services: Services) -> Iterator[CutOut]
         raise Unavailable("No other call was made.")
     with ExitStack() as answers:
         try:
-            credentials = services.credentials.get()
             cut_out = answers.enter_context(_noted(credentials, image, story, services))
         except Unauthorized:
             credentials = services.credentials.get(fresh=True)
             cut_out = answers.enter_context(_noted(credentials, image, story, services))
+        services.lane.succeeded()
         story.headers = cut_out.headers
         story.pixian_seconds = cut_out.seconds
         story.result_bytes = cut_out.size

@@ -20,7 +20,9 @@ def error_report(story: Story, error: PixianS3Error) -> dict[str, Any]:
             "key": job.key,
             "version_id": job.version_id,
             "etag": job.etag,
-            "dropped_at": datetime.fromtimestamp(job.event_time, UTC).isoformat(),
+            "dropped_at": datetime.fromtimestamp(job.event_time, UTC).isoformat()
+            if job.event_time
+            else None,
         },
         "parameters": dict(story.parameters),
         "attempts": job.failures + 1,

@@ -1,4 +1,4 @@
-"""How long an image waits before it is tried again, and how often it is."""
+"""How long an image, and a lane, waits before the next try, and how many tries there are."""
 
 from pixian_s3.errors import Blocked, Claimed, TryLater
 from pixian_s3.job import Job
@@ -8,6 +8,12 @@ STEP_SECONDS = 5
 
 MAX_DELAY_SECONDS = 900
 """The longest delay that SQS takes."""
+
+MAX_LANE_WAIT_SECONDS = 75
+"""The longest that a lane waits after a 429: the image itself is back in the queue meanwhile."""
+
+RETURNING_SECONDS = 5
+"""Kept of an invocation's time for its end, when a lane waits."""
 
 MAX_FAILURES = 100
 """Failures in a row before an image goes to the dead-letter queue; about seven hours of waiting."""
@@ -22,7 +28,7 @@ The template's maxReceiveCount leaves more receipts, for giving the image up wit
 """
 
 BLOCKED_DELAY_SECONDS = 300
-"""Between two looks at whether what blocks all images has been mended."""
+"""Between two looks at whether what blocks all images has been fixed."""
 
 MAX_BLOCKED_SECONDS = 4 * 24 * 3600
 """How long an image waits for that."""
@@ -41,6 +47,15 @@ an answer, and asks five times."""
 def delay_seconds(failures: int, retry_after: int = 0) -> int:
     """Seconds to wait after so many failures in a row, or longer if the service asked for it."""
     return min(max(STEP_SECONDS * failures, retry_after), MAX_DELAY_SECONDS)
+
+
+def lane_wait_seconds(throttles: int, retry_after: int = 0) -> int:
+    """Seconds before a lane makes its next request after so many 429s in a row.
+
+    Pixian's rule is for each thread of work: 5 s after the first, 10 s after the second in a row,
+    and so on. An execution environment is such a thread. See `delay_seconds` for the image.
+    """
+    return min(max(STEP_SECONDS * throttles, retry_after), MAX_LANE_WAIT_SECONDS)
 
 
 def after(error: TryLater, job: Job, now: float) -> tuple[Job, int]:
@@ -64,6 +79,11 @@ def too_many_calls(job: Job, unknown_calls: int) -> bool:
     return unknown_calls - job.forgiven >= MAX_MAYBE_CHARGED
 
 
+def blocked_too_long(job: Job, now: float) -> bool:
+    """Whether the job has waited long enough for what blocks all images to be fixed."""
+    return job.blocked_since is not None and now - job.blocked_since > MAX_BLOCKED_SECONDS
+
+
 def exhausted(job: Job, unknown_calls: int, now: float) -> str | None:
     """Why the job must not be tried again, or None if it may.
 
@@ -76,6 +96,6 @@ def exhausted(job: Job, unknown_calls: int, now: float) -> str | None:
         return f"it failed {job.failures} times in a row"
     if too_many_calls(job, unknown_calls):
         return f"{unknown_calls} calls ended without a result, and each may have cost a credit"
-    if job.blocked_since is not None and now - job.blocked_since > MAX_BLOCKED_SECONDS:
+    if blocked_too_long(job, now):
         return f"it was blocked for {MAX_BLOCKED_SECONDS // 86400} days"
     return None

@@ -22,6 +22,17 @@ class RetryQueue:
             QueueUrl=self._url, MessageBody=job.to_message(), DelaySeconds=delay_seconds
         )
 
+    def backlog(self) -> int:
+        """The messages that could be received now, as far as SQS knows; not those with a delay."""
+        found = self._sqs.get_queue_attributes(
+            QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return int(found["Attributes"]["ApproximateNumberOfMessages"])
+
+    def discard(self, body: str) -> None:
+        """Leave a message that can't be read in the dead-letter queue, as it came."""
+        self._sqs.send_message(QueueUrl=self._dead_letter_url, MessageBody=body)
+
     def bury(self, job: Job) -> None:
         """Leave the job for a person; SQS's own redrive sends it round again as it is."""
         self._sqs.send_message(QueueUrl=self._dead_letter_url, MessageBody=job.to_message())

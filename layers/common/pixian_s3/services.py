@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pixian_s3.appconfig import LiveConfiguration
 from pixian_s3.calls import Calls
 from pixian_s3.job import Job
+from pixian_s3.lane import Lane
 from pixian_s3.ledger import Ledger
+from pixian_s3.pace_record import PaceRecord
 from pixian_s3.pixian import Pixian
 from pixian_s3.retry_queue import RetryQueue
 from pixian_s3.secret import CredentialsSecret
@@ -31,7 +33,9 @@ class Services:
     calls: Calls
     configuration: LiveConfiguration
     credentials: CredentialsSecret
+    lane: Lane
     ledger: Ledger
+    pace_record: PaceRecord
     pixian: Pixian
     retry_queue: RetryQueue
     storage: Storage

@@ -36,7 +36,10 @@ def sidecar(story: Story, now: float) -> dict[str, Any]:
             "calculated": _decimal(headers.get("X-Credits-Calculated", "")),
         },
         "parameters": dict(story.parameters),
-        "seconds": {"pixian": story.pixian_seconds, "end_to_end": now - job.event_time},
+        "seconds": {
+            "pixian": story.pixian_seconds,
+            "end_to_end": now - job.event_time if job.event_time else None,
+        },
         "attempts": job.failures + 1,
     }
 

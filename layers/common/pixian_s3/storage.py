@@ -21,7 +21,7 @@ MAX_SOURCE_BYTES = 400 << 20
 """A 16-bit image of 32 MP has 256 MB uncompressed; the rest of the disk is for its result."""
 
 _CHUNK_BYTES = 1 << 20
-_URL_SECONDS = 900  # made for one call, which takes less than the function's 300 s
+_URL_SECONDS = 900  # as long as the function that makes it for a call may take
 _ABSENT = {"404", "NoSuchKey", "NoSuchVersion"}
 _FORBIDDEN = {"403", "AccessDenied"}
 _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
@@ -77,7 +77,7 @@ class Storage:
         """
         condition = {} if job.version_id else {"IfMatch": job.etag}
         with tempfile.TemporaryFile() as file:
-            with _s3_errors("The source"):
+            with _s3_errors("The source", for_all=False):
                 found = self._s3.get_object(**_version(job), **condition)  # type: ignore[arg-type]
                 _require_size(found["ContentLength"])
                 for chunk in found["Body"].iter_chunks(_CHUNK_BYTES):
@@ -92,7 +92,7 @@ class Storage:
         )
 
     def _tags(self, job: Job) -> dict[str, str]:
-        with _s3_errors("The source's tags"):
+        with _s3_errors("The source's tags", for_all=False):
             found = self._s3.get_object_tagging(**_version(job))  # type: ignore[arg-type]
         return {tag["Key"]: tag["Value"] for tag in found["TagSet"]}
 
@@ -204,16 +204,17 @@ def _gone_is_overtaken() -> Iterator[None]:
 
 
 @contextmanager
-def _s3_errors(what: str) -> Iterator[None]:
+def _s3_errors(what: str, *, for_all: bool = True) -> Iterator[None]:
+    """Raise what an error of S3 means; if one source can't be read (`for_all`), others may."""
     try:
         yield
     except ClientError as error:
-        raise _meaning(what, error) from error
+        raise _meaning(what, error, for_all=for_all) from error
     except (BotoCoreError, OSError) as error:
         raise Unavailable(f"{what}: S3 can't be reached: {error}") from error
 
 
-def _forbidden(what: str, error: ClientError) -> PixianS3Error:
+def _forbidden(what: str, error: ClientError, *, for_all: bool) -> PixianS3Error:
     if "s3:ListBucket" in str(error):
         # Who may not list a bucket isn't told that something is absent, but what they lack.
         return Gone(f"{what} is not there any more.")
@@ -222,15 +223,15 @@ def _forbidden(what: str, error: ClientError) -> PixianS3Error:
             f"{what} is encrypted with a key of its own, which may not be used here. Drop the file "
             "again without it."
         )
-    return Blocked(f"{what} may not be read or written: {error}")
+    return Blocked(f"{what} may not be read or written: {error}", for_all=for_all)
 
 
-def _meaning(what: str, error: ClientError) -> PixianS3Error:
+def _meaning(what: str, error: ClientError, *, for_all: bool) -> PixianS3Error:
     code = error.response["Error"]["Code"]
     if code in _ABSENT:
         return Gone(f"{what} is not there any more.")
     if code in _FORBIDDEN:
-        return _forbidden(what, error)
+        return _forbidden(what, error, for_all=for_all)
     if code == "InvalidObjectState":
         return Rejected(f"{what} is in an archive. Drop the file again in another storage class.")
     if code in _CONFLICT:

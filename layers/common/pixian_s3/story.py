@@ -34,6 +34,7 @@ class Story:
         status: Pixian's HTTP status, where it refused.
         pixian_seconds: from the call to the last byte of the answer.
         throttled: whether that is why a try was postponed.
+        lane_wait_seconds: that this lane waits after it before its next request.
         counted_calls: earlier calls of unknown outcome that were counted.
         uncounted_calls: notes of those that this try made or found, and will have counted.
         answered_call: note of the call that was paid for and brought to an ending.
@@ -54,6 +55,7 @@ class Story:
     status: int | None = None
     pixian_seconds: float | None = None
     throttled: bool = False
+    lane_wait_seconds: int = 0
     counted_calls: int = 0
     uncounted_calls: set[str] = field(default_factory=set)
     answered_call: str | None = None

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from pixian_s3.pace import Lanes
 from pixian_s3.story import Outcome, Story
 
 NAMESPACE = "PixianS3"
@@ -51,17 +52,52 @@ class Telemetry:
             raise
 
     def crashed(self, what: str) -> None:
-        """Log the exception that is being handled."""
+        """Log the exception that is being handled, and count it."""
         self._logger.exception("crashed", extra={"what": what})
+        self._count_once("Crashes")
+
+    def unreadable(self, message_id: str, reason: str) -> None:
+        """Log a message that went to the dead-letter queue as it came, and count it."""
+        about = {"message_id": message_id, "reason": reason}
+        self._logger.error("unreadable message", extra=about)
+        self._count_once("UnreadableMessages")
+
+    def pace(self, lanes: Lanes, *, backlog: int, reserved: bool) -> None:
+        """Log how many lanes there may be from now on, and count them.
+
+        Args:
+            lanes: of both functions.
+            backlog: messages that wait for a lane.
+            reserved: whether UploadFunction's are limited.
+        """
+        facts = {
+            "LanesAllowed": lanes.upload + lanes.retry,
+            "UploadLanes": lanes.upload,
+            "RetryLanes": lanes.retry,
+            "Backlog": backlog,
+        }
+        self._logger.info("pace", extra={"pace": facts | {"reserved": reserved}})
+        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
+        for name, value in facts.items():
+            metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+        if not reserved:
+            metrics.add_metric(name="ReservationsRefused", unit=MetricUnit.Count, value=1)
+        metrics.flush_metrics()
+
+    def _count_once(self, name: str) -> None:
+        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+        metrics.flush_metrics()
 
     def tell(self, story: Story) -> None:
         """Log a story that has ended, and count it."""
-        seconds = self._now() - story.job.event_time
+        at = story.job.event_time
+        seconds = self._now() - at if at else None
         log = self._logger.warning if story.outcome in _TROUBLE else self._logger.info
         log(str(story.outcome), extra={"image": _facts(story, seconds)})
         self._count(story, seconds)
 
-    def _count(self, story: Story, seconds: float) -> None:
+    def _count(self, story: Story, seconds: float | None) -> None:
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
         # A dimension's value may neither be empty nor hold more than ASCII.
         prefix = quote(story.prefix, safe="/ ") or "(defaults)"
@@ -73,12 +109,14 @@ class Telemetry:
         metrics.flush_metrics()
 
 
-def _measures(story: Story, seconds: float) -> dict[str, tuple[MetricUnit, float]]:
+def _measures(story: Story, seconds: float | None) -> dict[str, tuple[MetricUnit, float]]:
     measures: dict[str, tuple[MetricUnit, float]] = {}
     if story.outcome:
         measures[_COUNTERS[story.outcome]] = (MetricUnit.Count, 1)
     if story.throttled:
         measures["Throttled"] = (MetricUnit.Count, 1)
+    if story.lane_wait_seconds:
+        measures["LaneWait"] = (MetricUnit.Seconds, story.lane_wait_seconds)
     if story.uncounted_calls:
         measures["MaybeCharged"] = (MetricUnit.Count, len(story.uncounted_calls))
     # Wherever there was an answer, even if it came to nothing: this is what was spent.
@@ -90,10 +128,11 @@ def _measures(story: Story, seconds: float) -> dict[str, tuple[MetricUnit, float
     if story.outcome is Outcome.PROCESSED:
         measures |= {
             "PixianLatency": (MetricUnit.Milliseconds, 1000 * (story.pixian_seconds or 0)),
-            "EndToEndLatency": (MetricUnit.Milliseconds, 1000 * seconds),
             "InputBytes": (MetricUnit.Bytes, story.input_bytes or 0),
             "ResultBytes": (MetricUnit.Bytes, story.result_bytes or 0),
         }
+        if seconds is not None:
+            measures["EndToEndLatency"] = (MetricUnit.Milliseconds, 1000 * seconds)
     return measures
 
 
@@ -105,7 +144,7 @@ def _credits(story: Story, which: str) -> float:
     return float(credits) if credits.is_finite() else 0
 
 
-def _facts(story: Story, seconds: float) -> dict[str, object]:
+def _facts(story: Story, seconds: float | None) -> dict[str, object]:
     job = story.job
     facts: dict[str, object] = {
         "outcome": story.outcome,
@@ -127,7 +166,8 @@ def _facts(story: Story, seconds: float) -> dict[str, object]:
         "status": story.status,
         "maybe_charged": len(story.uncounted_calls) or None,
         "next_try_in_seconds": story.delay_seconds,
+        "lane_wait_seconds": story.lane_wait_seconds or None,
         "pixian_ms": story.pixian_seconds and round(1000 * story.pixian_seconds),
-        "end_to_end_ms": round(1000 * seconds),
+        "end_to_end_ms": None if seconds is None else round(1000 * seconds),
     }
     return {name: value for name, value in facts.items() if value is not None}

@@ -17,7 +17,12 @@ from botocore.config import Config
 
 from pixian_s3.appconfig import LiveConfiguration
 from pixian_s3.calls import Calls
+from pixian_s3.concurrency import Concurrency
+from pixian_s3.lane import Lane
 from pixian_s3.ledger import Ledger
+from pixian_s3.pace import Limits
+from pixian_s3.pace_record import PaceRecord
+from pixian_s3.pacing import Pacing
 from pixian_s3.pixian import Pixian
 from pixian_s3.retry_queue import RetryQueue
 from pixian_s3.secret import CredentialsSecret
@@ -33,9 +38,19 @@ _AWS = Config(
 _S3 = _AWS.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 
 
+class _Variables:
+    """Each field is the environment variable of its name in capitals."""
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str]) -> Self:
+        """From environment variables; all must be there."""
+        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        return cls(**{name: variables[name.upper()] for name in names})
+
+
 @dataclass(frozen=True)
-class Environment:
-    """What the template tells a function; each field is the variable of its name in capitals."""
+class Environment(_Variables):
+    """What the template tells a function that processes images."""
 
     output_bucket: str
     retry_queue_url: str
@@ -48,10 +63,20 @@ class Environment:
     pixian_endpoint: str
     powertools_service_name: str
 
-    @classmethod
-    def read(cls, variables: Mapping[str, str]) -> Self:
-        """From environment variables; all must be there."""
-        return cls(**{field.name: variables[field.name.upper()] for field in fields(cls)})
+
+@dataclass(frozen=True)
+class PaceEnvironment(_Variables):
+    """What the template tells PaceFunction."""
+
+    retry_queue_url: str
+    dead_letter_queue_url: str
+    claim_table: str
+    upload_function: str
+    retry_mapping: str
+    start_concurrency: str
+    max_concurrency: str
+    ramp_minutes: str
+    powertools_service_name: str
 
 
 @cache
@@ -68,11 +93,7 @@ def services(context: LambdaContext) -> Services:
 
 def build(environment: Environment) -> Services:
     """Connect everything."""
-    telemetry = Telemetry(
-        Logger(service=environment.powertools_service_name),
-        environment.powertools_service_name,
-        time.time,
-    )
+    telemetry = _telemetry(environment.powertools_service_name)
     dynamodb = boto3.client("dynamodb", config=_AWS)
     return Services(
         calls=Calls(dynamodb, environment.claim_table),
@@ -81,7 +102,9 @@ def build(environment: Environment) -> Services:
             SecretsProvider(boto3_client=boto3.client("secretsmanager", config=_AWS)),
             environment.credentials_secret_arn,
         ),
+        lane=Lane(),
         ledger=Ledger(dynamodb, environment.claim_table),
+        pace_record=PaceRecord(dynamodb, environment.claim_table),
         pixian=Pixian(environment.pixian_endpoint, requests.Session()),
         retry_queue=RetryQueue(
             boto3.client("sqs", config=_AWS),
@@ -94,6 +117,40 @@ def build(environment: Environment) -> Services:
         seconds_left=lambda: math.inf,  # until an invocation begins
         sleep=time.sleep,
     )
+
+
+@cache
+def pacing() -> Pacing:
+    """What PaceFunction works with."""
+    return build_pacing(PaceEnvironment.read(os.environ))
+
+
+def build_pacing(environment: PaceEnvironment) -> Pacing:
+    """Connect what sets the pace."""
+    return Pacing(
+        limits=Limits(
+            start=int(environment.start_concurrency),
+            most=int(environment.max_concurrency),
+            ramp_seconds=60 * float(environment.ramp_minutes),
+        ),
+        record=PaceRecord(boto3.client("dynamodb", config=_AWS), environment.claim_table),
+        retry_queue=RetryQueue(
+            boto3.client("sqs", config=_AWS),
+            environment.retry_queue_url,
+            environment.dead_letter_queue_url,
+        ),
+        concurrency=Concurrency(
+            boto3.client("lambda", config=_AWS),
+            environment.upload_function,
+            environment.retry_mapping,
+        ),
+        telemetry=_telemetry(environment.powertools_service_name),
+        now=time.time,
+    )
+
+
+def _telemetry(service: str) -> Telemetry:
+    return Telemetry(Logger(service=service), service, time.time)
 
 
 def _configuration(environment: Environment, telemetry: Telemetry) -> LiveConfiguration:

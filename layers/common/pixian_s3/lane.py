@@ -1,0 +1,60 @@
+"""What one execution environment remembers between images: how Pixian answered it.
+
+An execution environment handles one invocation at a time. It is what Pixian's rules call a thread
+of work: a lane.
+"""
+
+from pixian_s3 import retry
+from pixian_s3.errors import Blocked, Throttled, TryLater
+
+BLOCKED_SECONDS = 60
+"""A lane that found all images blocked says so for this long without trying another one."""
+
+
+class Lane:
+    """The lane that this process is.
+
+    Attributes:
+        throttles: answers of 429 since the last success.
+    """
+
+    def __init__(self) -> None:
+        self.throttles = 0
+        self._blocked: Blocked | None = None
+        self._blocked_at = 0.0
+
+    def succeeded(self) -> None:
+        """Note that Pixian took an image."""
+        self.throttles = 0
+        self._blocked = None
+
+    def failed(self, error: TryLater, now: float) -> int:
+        """Note why an image couldn't be processed.
+
+        Args:
+            error: the reason.
+            now: seconds since the epoch.
+
+        Returns:
+            The seconds to wait before this lane makes its next request.
+        """
+        if isinstance(error, Blocked) and error.for_all:
+            self._blocked, self._blocked_at = error, now
+        if not isinstance(error, Throttled):
+            return 0
+        self.throttles += 1
+        return retry.lane_wait_seconds(self.throttles, error.retry_after)
+
+    def require_open(self, now: float) -> None:
+        """Make sure that it is worth trying an image.
+
+        Raises:
+            Blocked: this lane found all images blocked less than a minute ago. The error is not one
+                for the lane to note again, so it tries an image once the minute is over.
+        """
+        if self._blocked and 0 <= now - self._blocked_at < BLOCKED_SECONDS:
+            raise Blocked(
+                f"{self._blocked} Seen {now - self._blocked_at:.0f} s ago; not tried again yet.",
+                status=self._blocked.status,
+                for_all=False,
+            )

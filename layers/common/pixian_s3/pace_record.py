@@ -1,0 +1,142 @@
+"""The pace's own item in the table: throttles counted where they happen, and the last decision."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pixian_s3.pace import Lanes, Pace
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+ID = "pace"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The limits that Lambda has.
+
+    Attributes:
+        lanes: of both functions.
+        reserved: whether the account could reserve UploadFunction's.
+        set_at: seconds since the epoch.
+    """
+
+    lanes: Lanes
+    reserved: bool
+    set_at: float
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What the item holds.
+
+    Attributes:
+        pace: the last decision; None if there is none.
+        setting: None while it is being changed, and if a change didn't come to its end.
+        throttles: all that were ever counted.
+    """
+
+    pace: Pace | None
+    setting: Setting | None
+    throttles: int
+
+
+class PaceRecord:
+    """One item that the functions add to and PaceFunction reads.
+
+    It has no expiration: as long as there is a stack, there is a pace.
+    """
+
+    def __init__(self, dynamodb: "DynamoDBClient", table_name: str) -> None:
+        self._dynamodb = dynamodb
+        self._at: dict[str, Any] = {"TableName": table_name, "Key": {"id": {"S": ID}}}
+
+    def count_throttle(self) -> None:
+        """Count one 429.
+
+        If that fails, the pace may rise too early; the lane that was throttled waits all the same.
+        """
+        with suppress(ClientError, BotoCoreError):
+            self._dynamodb.update_item(
+                **self._at,
+                UpdateExpression="ADD throttles :one",
+                ExpressionAttributeValues={":one": {"N": "1"}},
+            )
+
+    def read(self) -> Remembered:
+        """The last decision, and the throttles counted up to now.
+
+        Raises:
+            ClientError, BotoCoreError: the table can't be reached.
+        """
+        item = self._dynamodb.get_item(**self._at, ConsistentRead=True).get("Item", {})
+        throttles = int(item.get("throttles", {}).get("N", 0))
+        return Remembered(_pace(item), _setting(item), throttles)
+
+    def begin_setting(self) -> None:
+        """Note that the limits are about to be changed, in case that it doesn't come to its end.
+
+        Raises:
+            ClientError, BotoCoreError: the table can't be reached.
+        """
+        self._dynamodb.update_item(**self._at, UpdateExpression="REMOVE set_at")
+
+    def write(self, pace: Pace, setting: Setting) -> None:
+        """Keep a decision for the next look.
+
+        Raises:
+            ClientError, BotoCoreError: the table can't be reached.
+        """
+        values: dict[str, AttributeValueTypeDef] = {
+            "version": {"N": str(VERSION)},
+            "lanes": {"N": str(pace.lanes)},
+            "backlog": {"BOOL": pace.backlog},
+            "throttled": {"BOOL": pace.throttled},
+            "throttles_seen": {"N": str(pace.throttles)},
+            "looked_at": {"N": str(pace.looked_at)},
+            "quiet_since": {"N": str(pace.quiet_since)},
+            "backlog_at": {"N": str(pace.backlog_at)},
+            "upload_lanes": {"N": str(setting.lanes.upload)},
+            "retry_lanes": {"N": str(setting.lanes.retry)},
+            "reserved": {"BOOL": setting.reserved},
+            "set_at": {"N": str(setting.set_at)},
+        }
+        self._dynamodb.update_item(
+            **self._at,
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+            ExpressionAttributeNames={f"#{name}": name for name in values},
+            ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+        )
+
+
+# Of a later version, too: fields that are unknown here are ignored, missing ones have defaults.
+
+
+def _pace(item: dict[str, Any]) -> Pace | None:
+    if not {"lanes", "looked_at"} <= item.keys():
+        return None
+    looked_at = float(item["looked_at"]["N"])
+    return Pace(
+        lanes=int(item["lanes"]["N"]),
+        backlog=bool(item.get("backlog", {}).get("BOOL", False)),
+        throttled=bool(item.get("throttled", {}).get("BOOL", False)),
+        throttles=int(item.get("throttles_seen", {}).get("N", 0)),
+        looked_at=looked_at,
+        quiet_since=float(item.get("quiet_since", {}).get("N", looked_at)),
+        backlog_at=float(item.get("backlog_at", {}).get("N", looked_at)),
+    )
+
+
+def _setting(item: dict[str, Any]) -> Setting | None:
+    if not {"upload_lanes", "retry_lanes", "set_at"} <= item.keys():
+        return None
+    return Setting(
+        lanes=Lanes(int(item["upload_lanes"]["N"]), int(item["retry_lanes"]["N"])),
+        reserved=bool(item.get("reserved", {}).get("BOOL", True)),
+        set_at=float(item["set_at"]["N"]),
+    )

@@ -1,0 +1,52 @@
+"""One look a minute: how many lanes there may be from now on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pixian_s3.concurrency import Concurrency
+from pixian_s3.pace import Lanes, Limits, Look, decide, split
+from pixian_s3.pace_record import PaceRecord, Setting
+from pixian_s3.retry_queue import RetryQueue
+from pixian_s3.telemetry import Telemetry
+
+SETTING_SECONDS = 3600
+"""The limits are set again after this time, in case that something else changed them."""
+
+
+@dataclass(frozen=True)
+class Pacing:
+    """What a look needs, made in `wiring`; `now` gives seconds since the epoch."""
+
+    limits: Limits
+    record: PaceRecord
+    retry_queue: RetryQueue
+    concurrency: Concurrency
+    telemetry: Telemetry
+    now: Callable[[], float]
+
+
+def set_pace(pacing: Pacing) -> None:
+    """Look, decide, set the limits if they change, and remember it for the next look.
+
+    Raises:
+        ClientError, BotoCoreError: a part of AWS is unavailable. The next look makes up for it.
+    """
+    now, remembered = pacing.now(), pacing.record.read()
+    backlog = pacing.retry_queue.backlog()
+    pace = decide(remembered.pace, Look(backlog, remembered.throttles, now), pacing.limits)
+    lanes, setting = split(pace), remembered.setting
+    if setting is None or setting.lanes != lanes or now - setting.set_at >= SETTING_SECONDS:
+        setting = _set(lanes, setting, now, pacing)
+    pacing.record.write(pace, setting)
+    pacing.telemetry.pace(lanes, backlog=backlog, reserved=setting.reserved)
+
+
+def _set(lanes: Lanes, before: Setting | None, now: float, pacing: Pacing) -> Setting:
+    pacing.record.begin_setting()
+    refusal = pacing.concurrency.set(lanes)
+    if refusal and (before is None or before.reserved):
+        pacing.telemetry.warn(
+            "This account can't reserve concurrency for UploadFunction, so only the lanes of the "
+            f"retry queue are limited. Ask AWS for a higher limit. Lambda says: {refusal}"
+        )
+    return Setting(lanes, reserved=refusal is None, set_at=now)

@@ -1,0 +1,150 @@
+"""How many lanes there are, minute by minute."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixian_s3.pace import Lanes, Limits, Look, Pace, decide, split
+from tests.builders import NOON
+
+LIMITS = Limits(start=5, most=8, ramp_seconds=300)
+BUSY = (1000, 0)
+IDLE = (0, 0)
+THROTTLED = (1000, 3)
+MOMENTS = st.tuples(st.integers(0, 5), st.integers(0, 2), st.floats(45, 130))
+LIMITED = st.builds(
+    Limits, start=st.integers(3, 10), most=st.integers(3, 30), ramp_seconds=st.floats(60, 900)
+)
+
+
+def paces(
+    minutes: Iterable[tuple[int, int]], limits: Limits = LIMITS, jitter: Iterable[float] = ()
+) -> list[Pace]:
+    """The decision of each minute, given its backlog and the throttles in it."""
+    late, last, throttles, made = list(jitter), None, 0, list[Pace]()
+    for number, (backlog, throttled) in enumerate(minutes):
+        throttles += throttled
+        now = NOON + 60 * number + (late.pop(0) if late else 0)
+        last = decide(last, Look(backlog, throttles, now), limits)
+        made.append(last)
+    return made
+
+
+def lanes(minutes: Iterable[tuple[int, int]], limits: Limits = LIMITS) -> list[int]:
+    return [pace.lanes for pace in paces(minutes, limits)]
+
+
+def test_with_a_backlog_one_lane_is_added_every_five_minutes_up_to_the_most() -> None:
+    assert lanes([BUSY] * 22) == [5] * 5 + [6] * 5 + [7] * 5 + [8] * 7
+
+
+def test_the_ramp_begins_with_the_backlog() -> None:
+    assert lanes([IDLE] * 4 + [BUSY] * 6) == [5] * 9 + [6]
+
+
+def test_a_throttle_puts_the_next_step_off() -> None:
+    assert lanes([BUSY] * 4 + [THROTTLED] + [BUSY] * 5) == [5] * 9 + [6]
+
+
+def test_two_minutes_with_throttles_in_a_row_take_a_lane_away() -> None:
+    assert lanes([BUSY] * 11 + [THROTTLED] * 3)[10:] == [7, 7, 6, 5]
+
+
+def test_two_minutes_with_throttles_that_do_not_follow_each_other_take_none_away() -> None:
+    assert lanes([BUSY] * 11 + [THROTTLED, BUSY, THROTTLED, BUSY])[10:] == [7] * 5
+
+
+def test_there_are_never_fewer_than_at_the_start() -> None:
+    assert lanes([THROTTLED] * 9) == [5] * 9
+
+
+def test_without_a_backlog_for_five_minutes_the_ramp_starts_again() -> None:
+    assert lanes([BUSY] * 11 + [IDLE] * 5)[10:] == [7] * 5 + [5]
+
+
+def test_a_backlog_that_is_back_sooner_keeps_the_lanes() -> None:
+    assert lanes([BUSY] * 11 + [IDLE] * 4 + [BUSY] * 3)[10:] == [7] * 8
+
+
+def test_looks_that_come_a_little_early_or_late_keep_the_mean_of_the_ramp() -> None:
+    jitter = [0.0, 3, -3, 2, 0, -4, 1, 3, 0, 4, -5, 0, 2, 5, -2, -4, 0]
+    made = paces([BUSY] * 16, jitter=jitter)
+    assert [pace.lanes for pace in made] == [5] * 5 + [6] * 5 + [7] * 5 + [8]
+
+
+def test_missed_looks_are_not_made_up_for() -> None:
+    first = decide(None, Look(9, 0, NOON), LIMITS)
+    late = decide(first, Look(9, 0, NOON + 3000), LIMITS)
+    soon = decide(late, Look(9, 0, NOON + 3060), LIMITS)
+    assert (late.lanes, soon.lanes) == (6, 6)
+
+
+def test_a_look_that_comes_twice_decides_once() -> None:
+    (*_, last) = paces([BUSY] * 11 + [THROTTLED])
+    look = Look(1000, last.throttles + 3, last.looked_at + 60)
+    once = decide(last, look, LIMITS)
+    assert once.lanes == last.lanes - 1
+    assert decide(once, replace(look, now=look.now + 1, throttles=99), LIMITS) == once
+
+
+def test_other_limits_are_in_force_at_the_next_look() -> None:
+    (*_, last) = paces([BUSY] * 11)
+    look = Look(1000, 0, last.looked_at + 60)
+    assert decide(last, look, Limits(5, 6, 300)).lanes == 6
+    assert decide(last, look, Limits(20, 30, 300)).lanes == 20
+
+
+def test_fewer_at_most_than_at_the_start_are_as_many_as_at_the_start() -> None:
+    assert lanes([BUSY] * 10, Limits(5, 3, 60)) == [5] * 10
+
+
+@pytest.mark.parametrize(
+    ("allowed", "backlog", "expected"),
+    [
+        (5, False, Lanes(3, 2)),
+        (5, True, Lanes(1, 4)),
+        (25, False, Lanes(23, 2)),
+        (25, True, Lanes(1, 24)),
+        (3, False, Lanes(1, 2)),
+        (3, True, Lanes(1, 2)),
+    ],
+)
+def test_the_retry_queue_has_most_lanes_during_a_backlog(
+    allowed: int,
+    backlog: bool,  # noqa: FBT001
+    expected: Lanes,
+) -> None:
+    (pace,) = paces([(int(backlog), 0)], Limits(allowed, allowed, 300))
+    assert split(pace) == expected
+
+
+@given(st.lists(MOMENTS, max_size=60), LIMITED)
+def test_whatever_happens_the_lanes_stay_within_their_limits(
+    moments: list[tuple[int, int, float]], limits: Limits
+) -> None:
+    last, throttles, now = None, 0, NOON
+    for backlog, throttled, passed in moments:
+        throttles, now = throttles + throttled, now + passed
+        pace = decide(last, Look(backlog, throttles, now), limits)
+        assert limits.start <= pace.lanes <= max(limits.start, limits.most)
+        # Never faster than Pixian asks for: one at a time.
+        assert last is None or pace.lanes - last.lanes <= 1
+        share = split(pace)
+        assert share.upload + share.retry == pace.lanes
+        assert share.upload >= 1
+        assert share.retry >= 2
+        last = pace
+
+
+@given(st.lists(st.floats(45, 130), max_size=200), st.floats(60, 900))
+def test_the_ramp_is_never_faster_than_asked_for(gaps: list[float], ramp: float) -> None:
+    limits = Limits(5, 1000, ramp)
+    first = last = decide(None, Look(9, 0, NOON), limits)
+    now = NOON
+    for gap in gaps:
+        now += gap
+        last = decide(last, Look(9, 0, now), limits)
+    assert (last.lanes - first.lanes) * ramp <= now - NOON + 10
