@@ -64,7 +64,7 @@ setup: $(VENV)/.done $(foreach tool,ministack sam model photographs,$(TOOLS)/$(t
 # ---- the local world ------------------------------------------------------------------------
 
 .PHONY: local demo
-local: setup ## run the stack on this machine until Ctrl-C [PORT= CONFIG= PIXIAN_ENDPOINT=]
+local: setup ## run the stack on this machine until Ctrl-C [PORT= CONFIG= PARAMETERS= PIXIAN_ENDPOINT=]
 	@exec $(PYTHON) -m local.world
 
 demo: setup ## send photographs through it and show what comes back [IMAGES= PREFIX= OUT=]

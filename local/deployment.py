@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,16 @@ STACK_NAME = "pixian-s3"
 _SAM = ROOT / ".tools/sam/bin/sam"
 
 
-def deploy(aws: MiniStack, directory: Path, pixian_endpoint: str) -> LocalStack:
+def deploy(
+    aws: MiniStack, directory: Path, pixian_endpoint: str, parameters: Sequence[str] = ()
+) -> LocalStack:
     """Build and deploy the stack.
 
     Args:
         aws: where to.
         directory: for the build and its log.
         pixian_endpoint: the template's PixianEndpoint.
+        parameters: others of the template's, each as Name=value.
     """
     built = directory / "build"
     _sam(aws, directory, "build", "--build-dir", str(built))
@@ -28,11 +32,11 @@ def deploy(aws: MiniStack, directory: Path, pixian_endpoint: str) -> LocalStack:
         directory,
         "deploy",
         *("--template-file", str(built / "template.yaml"), "--stack-name", STACK_NAME),
-        *("--parameter-overrides", f"PixianEndpoint={pixian_endpoint}"),
+        *("--parameter-overrides", f"PixianEndpoint={pixian_endpoint}", *parameters),
         *("--no-confirm-changeset", "--no-progressbar"),
     )
     stack = _describe(aws, pixian_endpoint)
-    _complete(stack)
+    _set_first_pace(stack)
     return stack
 
 
@@ -52,25 +56,11 @@ def _describe(aws: MiniStack, pixian_endpoint: str) -> LocalStack:
     return replace(stack, outputs=outputs)
 
 
-def _complete(stack: LocalStack) -> None:
-    """Set what MiniStack makes of the template's concurrency, which isn't what AWS would."""
-    functions = stack.client("lambda")
-    # It leaves the reserved concurrency out …
-    if reserved := int(_parameters(stack)["UploadConcurrency"]):
-        functions.put_function_concurrency(
-            FunctionName=stack.outputs["UploadFunction"], ReservedConcurrentExecutions=reserved
-        )
-    # … and keeps a parameter of type Number as text, over which its SQS poller stumbles.
-    for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
-        concurrency = int(mapping["ScalingConfig"]["MaximumConcurrency"])
-        functions.update_event_source_mapping(
-            UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": concurrency}
-        )
-
-
-def _parameters(stack: LocalStack) -> dict[str, str]:
-    [described] = stack.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
-    return {given["ParameterKey"]: given["ParameterValue"] for given in described["Parameters"]}
+def _set_first_pace(stack: LocalStack) -> None:
+    """Limit the lanes at once; the schedule would do so within a minute."""
+    answer = stack.client("lambda").invoke(FunctionName=stack.outputs["PaceFunction"])
+    if "FunctionError" in answer:
+        raise UserError(f"PaceFunction failed: {answer['Payload'].read().decode()}")
 
 
 def _sam(aws: MiniStack, directory: Path, *arguments: str) -> None:

@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ def world(
     port: int = 0,
     pixian: tuple[str, str, str] | None = None,
     configuration: bytes | None = None,
+    parameters: Sequence[str] = (),
 ) -> Iterator[LocalStack]:
     """Everything started and deployed; stopped again when the context ends.
 
@@ -38,11 +40,12 @@ def world(
         port: of the local AWS; 0 takes a free one.
         pixian: endpoint, API id and API secret of another service than the stand-in.
         configuration: a document to publish in place of the template's first one.
+        parameters: of the template, each as Name=value.
     """
     directory.mkdir(parents=True, exist_ok=True)
     aws = MiniStack(directory, port=port)
     with aws, _pixian(pixian, aws) as (endpoint, api_id, api_secret):
-        stack = deploy(aws, directory, endpoint)
+        stack = deploy(aws, directory, endpoint, parameters)
         _fill_in_credentials(stack, api_id, api_secret)
         if configuration is not None:
             publish(configuration, stack)
@@ -98,6 +101,14 @@ def configuration_from_environment() -> bytes | None:
     return document
 
 
+def parameters_from_environment() -> list[str]:
+    """The template's parameters that PARAMETERS gives, as Name=value with spaces between them."""
+    given = os.environ.get("PARAMETERS", "").split()
+    if wrong := [each for each in given if not re.fullmatch(r"[A-Za-z0-9]+=\S+", each)]:
+        raise UserError(f"PARAMETERS: {wrong[0]} isn't Name=value, as in RampMinutes=1.")
+    return given
+
+
 def exit_on_signal() -> None:
     """Have SIGTERM end the program as Ctrl-C does, so that what it started is stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -109,10 +120,12 @@ def main() -> None:
     if running_here(STACK_FILE):
         raise UserError("A stack runs here already: stop it first, or use another clone.")
     port, pixian = port_from_environment(), pixian_from_environment()
-    document = configuration_from_environment()
+    document, parameters = configuration_from_environment(), parameters_from_environment()
     STACK_FILE.unlink(missing_ok=True)
     print("Starting Pixian's stand-in and the local AWS, then building and deploying the stack …")
-    with world(DIRECTORY, port=port, pixian=pixian, configuration=document) as stack:
+    with world(
+        DIRECTORY, port=port, pixian=pixian, configuration=document, parameters=parameters
+    ) as stack:
         stack.save(STACK_FILE)
         try:
             _print_welcome(stack)

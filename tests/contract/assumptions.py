@@ -175,7 +175,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "Five calls at a time are welcome from the start.",
-        ("template.yaml: UploadConcurrency", "template.yaml: RetryConcurrency"),
+        ("template.yaml: StartConcurrency",),
         unchecked="It would put the service under load.",
     ),
     Assumption(

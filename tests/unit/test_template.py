@@ -13,12 +13,15 @@ import pytest
 
 from pixian_s3 import configuration, credentials, retry, telemetry
 from pixian_s3.ledger import KEPT_SECONDS
-from pixian_s3.pixian import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
-from pixian_s3.wiring import Environment
+from pixian_s3.pace import FEWEST_LANES, FEWEST_RETRY_LANES
+from pixian_s3.pixian import call_seconds
+from pixian_s3.storage import MAX_SOURCE_BYTES
+from pixian_s3.wiring import Environment, PaceEnvironment
 from tests.template import GLOBALS, RESOURCES, ROOT, TEMPLATE, TEXT, properties
 
 BUCKETS = ["InputBucket", "OutputBucket"]
-FUNCTIONS = ["UploadFunction", "RetryFunction"]
+PROCESSING = ["UploadFunction", "RetryFunction"]
+FUNCTIONS = [*PROCESSING, "PaceFunction"]
 QUEUES = ["RetryQueue", "DeadLetterQueue"]
 
 
@@ -41,13 +44,20 @@ def test_a_message_is_hidden_six_times_as_long_as_a_function_may_take() -> None:
     assert properties("RetryQueue")["VisibilityTimeout"] >= 6 * GLOBALS["Timeout"]
 
 
-def test_a_function_may_take_as_long_as_pixian_may() -> None:
-    assert GLOBALS["Timeout"] >= CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + 60
+def test_the_largest_image_gets_through_at_two_megabytes_a_second() -> None:
+    reading = MAX_SOURCE_BYTES / (2 << 20)
+    assert GLOBALS["Timeout"] >= reading + call_seconds(MAX_SOURCE_BYTES) + 60
 
 
-@pytest.mark.parametrize("queue", QUEUES)
-def test_messages_are_kept_for_fourteen_days(queue: str) -> None:
-    assert properties(queue)["MessageRetentionPeriod"] == 14 * 24 * 3600
+def test_messages_are_kept_and_dead_letters_for_a_day_longer() -> None:
+    # SQS counts from the first send, also for what it moves to the dead-letter queue itself.
+    days = [properties(queue)["MessageRetentionPeriod"] / (24 * 3600) for queue in QUEUES]
+    assert days == [13, 14]
+
+
+def test_an_alarm_leaves_a_week_before_a_message_expires() -> None:
+    left = properties("RetryQueue")["MessageRetentionPeriod"]
+    assert left - properties("RetryQueueAgeAlarm")["Threshold"] == 7 * 24 * 3600
 
 
 @pytest.mark.parametrize("queue", QUEUES)
@@ -74,12 +84,12 @@ def test_the_retry_function_may_send_to_its_own_queue_for_long() -> None:
 def test_a_crashed_message_alone_comes_back() -> None:
     source = properties("RetryFunction")["Events"]["Retries"]["Properties"]
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert source["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "RetryConcurrency"}}
+    assert source["ScalingConfig"] == {"MaximumConcurrency": FEWEST_RETRY_LANES}
 
 
 def test_an_upload_that_cant_be_finished_goes_to_the_retry_queue() -> None:
     invoked = properties("UploadFunction")["EventInvokeConfig"]
-    assert invoked["MaximumEventAgeInSeconds"] == 900
+    assert invoked["MaximumEventAgeInSeconds"] == 60
     on_failure = invoked["DestinationConfig"]["OnFailure"]
     assert on_failure == {"Type": "SQS", "Destination": {"GetAtt": "RetryQueue.Arn"}}
 
@@ -104,10 +114,65 @@ def test_only_the_input_bucket_may_call_a_function() -> None:
     assert {event["Type"] for event in events} == {"SQS"}
 
 
-def test_five_calls_at_a_time_to_begin_with() -> None:
-    parameters = TEMPLATE["Parameters"]
-    names = ("UploadConcurrency", "RetryConcurrency")
-    assert sum(parameters[name]["Default"] for name in names) == 5
+def test_the_pace_begins_and_rises_as_pixian_asks() -> None:
+    names = ("StartConcurrency", "MaxConcurrency", "RampMinutes")
+    start, most, ramp = (TEMPLATE["Parameters"][name] for name in names)
+    assert (start["Default"], most["Default"], ramp["Default"]) == (5, 25, 5)
+    assert start["MinValue"] == most["MinValue"] == FEWEST_LANES
+    assert ramp["MinValue"] == 1
+    assert "Contact Pixian" in most["Description"]
+
+
+def test_nothing_is_reserved_so_that_no_account_is_too_small_to_deploy() -> None:
+    assert "ReservedConcurrentExecutions" not in TEXT
+
+
+def test_the_pace_is_set_every_minute() -> None:
+    schedule = properties("PaceSchedule")
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert schedule["Target"]["Arn"] == {"GetAtt": "PaceFunction.Arn"}
+
+
+def test_the_first_document_is_never_deployed_again() -> None:
+    # A change of any of these makes another version or deploys this one once more (AWS::AppConfig::
+    # Deployment replaces itself): the parameters that were published since would be gone. Put what
+    # must change into documents; if it really has to be here, say so in the CHANGELOG.
+    names = ("FirstConfiguration", "FirstConfigurationDeployment", "AtOnce")
+    assert {name: properties(name) for name in names} == {
+        "FirstConfiguration": {
+            "ApplicationId": {"Ref": "ConfigurationApplication"},
+            "ConfigurationProfileId": {"Ref": "ConfigurationProfile"},
+            "ContentType": "application/json",
+            "Content": '{"defaults": {"test": true}}',
+        },
+        "FirstConfigurationDeployment": {
+            "ApplicationId": {"Ref": "ConfigurationApplication"},
+            "EnvironmentId": {"Ref": "ConfigurationEnvironment"},
+            "ConfigurationProfileId": {"Ref": "ConfigurationProfile"},
+            "ConfigurationVersion": {"Ref": "FirstConfiguration"},
+            "DeploymentStrategyId": {"Ref": "AtOnce"},
+        },
+        "AtOnce": {
+            "Name": {"Sub": "${AWS::StackName}-at-once"},
+            "DeploymentDurationInMinutes": 0,
+            "FinalBakeTimeInMinutes": 0,
+            "GrowthFactor": 100,
+            "ReplicateTo": "NONE",
+        },
+    }
+
+
+def test_what_the_first_document_belongs_to_is_never_replaced() -> None:
+    # Of these properties a change replaces the resource, and with it all documents.
+    profile = properties("ConfigurationProfile")
+    replacing = ("ApplicationId", "LocationUri", "Type")
+    assert [profile[name] for name in replacing] == [
+        {"Ref": "ConfigurationApplication"},
+        "hosted",
+        "AWS.Freeform",
+    ]
+    environment = properties("ConfigurationEnvironment")["ApplicationId"]
+    assert environment == {"Ref": "ConfigurationApplication"}
 
 
 def test_there_are_permissions_to_look_at() -> None:
@@ -193,7 +258,10 @@ def test_the_first_document_is_valid_and_costs_nothing() -> None:
 def test_the_variables_are_those_that_the_program_reads() -> None:
     read = {field.name.upper() for field in fields(Environment)}
     assert set(GLOBALS["Environment"]["Variables"]) == read
-    assert not [name for name in FUNCTIONS if "Environment" in properties(name)]
+    assert not [name for name in PROCESSING if "Environment" in properties(name)]
+    # PaceFunction has its own besides.
+    read_by_pace = {field.name.upper() for field in fields(PaceEnvironment)}
+    assert set(properties("PaceFunction")["Environment"]["Variables"]) == read_by_pace - read
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -256,7 +324,7 @@ ALARMS = [name for name, thing in TEMPLATE["Resources"].items() if "Alarm" in th
 
 
 def test_there_are_alarms() -> None:
-    assert len(ALARMS) == 4
+    assert len(ALARMS) == 10
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
@@ -264,13 +332,18 @@ def test_no_news_is_no_alarm(alarm: str) -> None:
     assert properties(alarm)["TreatMissingData"] == "notBreaching"
 
 
-@pytest.mark.parametrize("alarm", ["BlockedAlarm", "MaybeChargedAlarm"])
+@pytest.mark.parametrize("alarm", ["BlockedAlarm", "MaybeChargedAlarm", "MessageCrashesAlarm"])
 def test_an_alarm_watches_a_metric_that_the_program_writes(alarm: str) -> None:
     watched = properties(alarm)
     source = inspect.getsource(telemetry)
     assert watched["Namespace"] == telemetry.NAMESPACE
     assert f'"{watched["MetricName"]}"' in source
     assert watched["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
+
+
+def test_every_alarm_notifies_but_the_one_that_asks_nobody_for_anything() -> None:
+    silent = {alarm for alarm in ALARMS if "AlarmActions" not in properties(alarm)}
+    assert silent == {"DroppedEventsAlarm"}
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
