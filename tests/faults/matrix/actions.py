@@ -17,8 +17,10 @@ _THROTTLES = {
     "sqs": (403, "RequestThrottled"),
     "secretsmanager": (400, "ThrottlingException"),
     "appconfigdata": (429, "ThrottlingException"),
+    "lambda": (429, "TooManyRequestsException"),
 }
 _DENIALS = {"s3": (403, "AccessDenied"), "appconfigdata": (403, "AccessDeniedException")}
+_DENIALS["lambda"] = _DENIALS["appconfigdata"]
 _DENIAL = (400, "AccessDeniedException")
 _SECONDS = (2, 10, 19)
 _PIXIAN_SECONDS = (10, 60, 170)

@@ -16,20 +16,24 @@ from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
 from local.pixian.server import Handler
-from pixian_s3.wiring import Environment
+from pixian_s3 import pace_record
+from pixian_s3.wiring import Environment, PaceEnvironment
 from tests.builders import NOON
 from tests.faults.matrix.deployment import ACCOUNT, DEAD, REGION, RETRIES, VARIABLES, deploy
-from tests.faults.matrix.gate import Gate
+from tests.faults.matrix.gate import Gate, body
+from tests.faults.matrix.limits import Limits
 from tests.faults.matrix.points import Point
 from tests.unit.servers import FakeAppConfig, serve
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
 REPORT = ".error.json"
 _SECONDS = 0.02
+_METHODS = {"GET": Point.SOURCE, "HEAD": Point.LOOK, "DELETE": Point.DELETE}
 _TARGETS = {
     "DynamoDB_20120810": Point.CLAIM,
     "secretsmanager": Point.SECRET,
@@ -61,7 +65,8 @@ class Aws:
     Attributes:
         gate: before all that the functions call.
         url: of the gate.
-        s3, sqs: past the gate.
+        s3, sqs, dynamodb: past the gate.
+        limits: of Lambda, as PaceFunction sets them.
     """
 
     clock: Clock
@@ -69,11 +74,15 @@ class Aws:
     url: str
     s3: "S3Client"
     sqs: "SQSClient"
+    dynamodb: "DynamoDBClient"
+    limits: Limits
     environment: Environment
+    pace_environment: PaceEnvironment
 
     def variables(self) -> dict[str, str]:
         """A function's environment variables."""
-        ours = {name.upper(): value for name, value in asdict(self.environment).items()}
+        named = asdict(self.environment) | asdict(self.pace_environment)
+        ours = {name.upper(): value for name, value in named.items()}
         return VARIABLES | ours | {"AWS_ENDPOINT_URL": self.url}
 
     def clear(self) -> None:
@@ -85,6 +94,9 @@ class Aws:
             queue.pending_messages.clear()
             queue.deleted_messages.clear()
         reset_model_data()
+        pace = {"id": {"S": pace_record.ID}}
+        self.dynamodb.delete_item(TableName=self.environment.claim_table, Key=pace)
+        self.limits.clear()
 
     def dead_letters(self) -> list[str]:
         """The bodies of the messages in the dead-letter queue."""
@@ -104,7 +116,8 @@ def aws(document: dict[str, Any], pixian_url: str) -> Iterator[Aws]:
     """Everything of the template that the functions touch, with one configuration document."""
     appconfig = FakeAppConfig()
     appconfig.document = json.dumps(document)
-    app = _Both(appconfig)
+    limits = Limits()
+    app = _All(appconfig, limits)
     gate = Gate(app, points, _SECONDS)
     with ExitStack() as open_:
         open_.enter_context(patch.dict(os.environ, _without_aws() | VARIABLES, clear=True))
@@ -112,43 +125,50 @@ def aws(document: dict[str, Any], pixian_url: str) -> Iterator[Aws]:
         past = open_.enter_context(serve(app, Handler))
         url = open_.enter_context(serve(gate, Handler))
         s3, sqs = boto3.client("s3", endpoint_url=past), boto3.client("sqs", endpoint_url=past)
-        yield Aws(clock, gate, url, s3, sqs, deploy(past, pixian_url))
+        dynamodb = boto3.client("dynamodb", endpoint_url=past)
+        environment, pace_environment = deploy(past, pixian_url)
+        yield Aws(clock, gate, url, s3, sqs, dynamodb, limits, environment, pace_environment)
 
 
-class _Both:
-    """AppConfig at its two paths, moto at all others."""
+class _All:
+    """AppConfig at its two paths, Lambda at those of its limits, moto at all others."""
 
-    def __init__(self, appconfig: FakeAppConfig) -> None:
+    def __init__(self, appconfig: FakeAppConfig, limits: Limits) -> None:
         self._appconfig = appconfig.app()
+        self._limits = limits.app()
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
-        ours = environ["PATH_INFO"] in {"/configurationsessions", "/configuration"}
-        return (self._appconfig if ours else self._moto)(environ, start)
+        path = environ["PATH_INFO"]
+        if path in {"/configurationsessions", "/configuration"}:
+            return self._appconfig(environ, start)
+        return (self._limits if _is_limit(path) else self._moto)(environ, start)
+
+
+def _is_limit(path: str) -> bool:
+    return "/event-source-mappings/" in path or path.endswith("/concurrency")
 
 
 def points(environ: "WSGIEnvironment") -> set[Point]:
     """At which point of an image's way a call to AWS is made."""
     if environ["PATH_INFO"].startswith("/configuration"):
         return {Point.CONFIGURATION}
+    if _is_limit(environ["PATH_INFO"]):
+        return {Point.PACE}
     if target := environ.get("HTTP_X_AMZ_TARGET"):
-        return {_TARGETS[target.partition(".")[0]]}
-    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-    match method:
-        case "GET":
-            return {Point.SOURCE}
-        case "HEAD":
-            return {Point.LOOK}
-        case "DELETE":
-            return {Point.DELETE}
-        case _:
-            return {Point.REPORT if path.endswith(REPORT) else Point.RESULT}
+        counts = target.endswith(".UpdateItem") and b"ADD throttles" in body(environ)
+        return {Point.THROTTLES if counts else _TARGETS[target.partition(".")[0]]}
+    method = environ["REQUEST_METHOD"]
+    put = Point.REPORT if environ["PATH_INFO"].endswith(REPORT) else Point.RESULT
+    return {_METHODS.get(method, put)}
 
 
 def service(environ: "WSGIEnvironment") -> str:
     """Which service of AWS is called."""
     if environ["PATH_INFO"].startswith("/configuration"):
         return "appconfigdata"
+    if _is_limit(environ["PATH_INFO"]):
+        return "lambda"
     target: str = environ.get("HTTP_X_AMZ_TARGET", "s3")
     name = target.partition(".")[0]
     return {"DynamoDB_20120810": "dynamodb", "AmazonSQS": "sqs"}.get(name, name)

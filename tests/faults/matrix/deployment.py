@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from pixian_s3.wiring import Environment
+from pixian_s3.wiring import Environment, PaceEnvironment
 from tests.template import properties
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ REGION: "BucketLocationConstraintType" = "eu-central-1"
 ACCOUNT = "123456789012"
 RETRIES = "retries"
 DEAD = "dead"
+LANES = 5
 CREDENTIALS = {"api_id": "standin", "api_secret": "standin-secret"}
 VARIABLES = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -32,7 +33,7 @@ VARIABLES = {
 }
 
 
-def deploy(url: str, pixian_url: str) -> Environment:
+def deploy(url: str, pixian_url: str) -> tuple[Environment, PaceEnvironment]:
     """Make what the template has, as far as the functions touch it.
 
     Args:
@@ -49,7 +50,7 @@ def deploy(url: str, pixian_url: str) -> Environment:
         Name="pixian", SecretString=json.dumps(CREDENTIALS)
     )
     dead, retries = _queues(url)
-    return Environment(
+    environment = Environment(
         output_bucket=OUTPUT,
         retry_queue_url=retries,
         dead_letter_queue_url=dead,
@@ -61,6 +62,18 @@ def deploy(url: str, pixian_url: str) -> Environment:
         pixian_endpoint=pixian_url,
         powertools_service_name="matrix",
     )
+    pace_environment = PaceEnvironment(
+        retry_queue_url=retries,
+        dead_letter_queue_url=dead,
+        claim_table="claims",
+        upload_function="upload",
+        retry_mapping="fa123456-14a1-4fd2-9fec-83de64ad683d",
+        start_concurrency=str(LANES),
+        max_concurrency=str(LANES),
+        ramp_minutes="5",
+        powertools_service_name="matrix",
+    )
+    return environment, pace_environment
 
 
 def _buckets(url: str) -> None:

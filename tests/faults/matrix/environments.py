@@ -19,11 +19,12 @@ from tests.faults.matrix.function import (
     CONNECTS_STRUCK,
     NOW,
     TIMED_OUT,
+    WAITS_KILLED,
     Answered,
     Beginning,
     Invocation,
 )
-from tests.template import GLOBALS
+from tests.template import GLOBALS, properties
 
 if TYPE_CHECKING:
     from ctypes import Array, c_double
@@ -68,6 +69,8 @@ class Environments:
     Attributes:
         connects: what becomes of the next connections to Pixian, in order.
         connects_struck: how many of them were tried.
+        waits: how many lanes are to be killed while they wait.
+        waits_killed: how many of them were.
         sabotage: what each process does before it loads its handler.
     """
 
@@ -77,6 +80,8 @@ class Environments:
     seed: int = 0
     connects: tuple[str, ...] = ()
     connects_struck: int = 0
+    waits: int = 0
+    waits_killed: int = 0
     _processes: list[tuple[str, _Process]] = field(default_factory=list)
     _numbers: int = 0
     _names: Iterator[str] = field(default_factory=lambda: map(str, count()))
@@ -84,6 +89,7 @@ class Environments:
     def begin(self, seed: int) -> None:
         """Another run."""
         self.seed, self.connects, self.connects_struck, self._numbers = seed, (), 0, 0
+        self.waits = self.waits_killed = 0
 
     def invoke(self, name: str, event: dict[str, Any], trouble: str = "") -> Ended:
         """Call one function's handler and wait for its end."""
@@ -92,7 +98,12 @@ class Environments:
         left = self.connects[self.connects_struck :]
         self._numbers += 1
         invocation = Invocation(
-            event, GLOBALS["Timeout"], self.seed * 1000 + self._numbers, trouble, left
+            event,
+            _seconds(name),
+            self.seed * 1000 + self._numbers,
+            trouble,
+            left,
+            killed_waiting=self.waits_killed < self.waits,
         )
         process.calls.send((invocation, self.aws.clock.now))
         try:
@@ -109,7 +120,8 @@ class Environments:
         except (EOFError, ConnectionResetError):
             answered = Answered(error=self._died(name, process))
         self.connects_struck += int(process.shared[CONNECTS_STRUCK])
-        process.shared[CONNECTS_STRUCK] = 0
+        self.waits_killed += int(process.shared[WAITS_KILLED])
+        process.shared[CONNECTS_STRUCK] = process.shared[WAITS_KILLED] = 0
         return Ended(answered.result, answered.error, process.said())
 
     def _died(self, name: str, process: _Process) -> str:
@@ -145,7 +157,7 @@ class Environments:
     def _begin(self, name: str) -> _Process:
         ours, theirs = _context.Pipe()
         # Without a lock, which a process that is killed would keep.
-        shared = _context.RawArray("d", [self.aws.clock.now, 0.0])
+        shared = _context.RawArray("d", [self.aws.clock.now, 0.0, 0.0])
         log = Path(self.directory, next(self._names))
         log.touch()
         beginning = Beginning(name, self.aws.variables(), log, self.sabotage)
@@ -164,6 +176,12 @@ class Environments:
             process.calls.close()
             process.process.join()
         self._processes.clear()
+
+
+def _seconds(function: str) -> float:
+    """That an invocation may take."""
+    of_its_own = properties(f"{function.capitalize()}Function").get("Timeout")
+    return float(of_its_own or GLOBALS["Timeout"])
 
 
 @contextmanager

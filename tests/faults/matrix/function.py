@@ -28,7 +28,7 @@ FUNCTIONS = Path(__file__).parents[3] / "functions"
 TIMED_OUT = 124
 """The exit code of a process that Lambda would have ended."""
 
-NOW, CONNECTS_STRUCK = 0, 1
+NOW, CONNECTS_STRUCK, WAITS_KILLED = 0, 1, 2
 """What stands where in the memory that is shared with whoever started the process."""
 
 _SLOW_CONNECT_SECONDS = CONNECT_TIMEOUT_SECONDS - 1
@@ -48,6 +48,7 @@ class Invocation:
         seconds: until it is ended.
         trouble: with the function itself: raises, hangs or killed; or none.
         connects: what becomes of each connection to Pixian that is tried; the rest are well.
+        killed_waiting: whether it is killed when it waits for the first time, as a lane does.
     """
 
     event: dict[str, Any]
@@ -55,6 +56,7 @@ class Invocation:
     seed: int
     trouble: str = ""
     connects: tuple[str, ...] = ()
+    killed_waiting: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,14 @@ class _Time:
         self._shared = shared
         self._traveller = time_machine.travel(shared[NOW], tick=False).start()
         self.deadline = 0.0
-        time.sleep = self.pass_seconds  # type: ignore[assignment]
+        self.killed_waiting = False
+        time.sleep = self._sleep  # type: ignore[assignment]
+
+    def _sleep(self, seconds: float) -> None:
+        if self.killed_waiting:
+            self._shared[WAITS_KILLED] += 1
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.pass_seconds(seconds)
 
     def pass_seconds(self, seconds: float) -> None:
         """Let time pass; an invocation doesn't outlive its deadline."""
@@ -130,6 +139,7 @@ def serve(beginning: Beginning, shared: "Array[c_double]", calls: Connection) ->
         except EOFError:
             return
         clock.deadline = now + invocation.seconds
+        clock.killed_waiting = invocation.killed_waiting
         clock.move_to(now)
         random.seed(invocation.seed)
         connects.planned = list(invocation.connects)

@@ -103,12 +103,7 @@ class Exchange:
 
     def read(self) -> None:
         """Take in the whole call, so that the caller has sent everything."""
-        stream = self.environ["wsgi.input"]
-        if not isinstance(stream, io.BytesIO):
-            # Without an end of its own the stream would wait for the next call.
-            ends = self.environ.get("wsgi.input_terminated")
-            size = -1 if ends else int(self.environ.get("CONTENT_LENGTH") or 0)
-            self.environ["wsgi.input"] = io.BytesIO(stream.read(size))
+        body(self.environ)
 
     def execute(self) -> Reply:
         """Have it done, and keep what is said about it."""
@@ -153,6 +148,17 @@ class Exchange:
         self._socket.sendall(raw)
         self._socket.shutdown(socket.SHUT_WR)
         raise SeveredError
+
+
+def body(environ: "WSGIEnvironment") -> bytes:
+    """All of a call's body; the application finds it as if nobody had read it."""
+    stream = environ["wsgi.input"]
+    if not isinstance(stream, io.BytesIO):
+        # Without an end of its own the stream would wait for the next call.
+        ends = environ.get("wsgi.input_terminated")
+        size = -1 if ends else int(environ.get("CONTENT_LENGTH") or 0)
+        stream = environ["wsgi.input"] = io.BytesIO(stream.read(size))
+    return stream.getvalue()
 
 
 def refusal(service: str, status: int, code: str) -> Reply:

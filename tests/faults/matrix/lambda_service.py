@@ -115,6 +115,13 @@ class LambdaService:
             return True
         return False
 
+    def pace(self) -> None:
+        """Have PaceFunction look once."""
+        self._current = self.pace
+        began = self.aws.clock.now
+        ended = self.environments.invoke("pace", {})
+        self.happened.append(f"{began:.2f} pace: {ended.error or 'done'}")
+
     def hand_on(self, event: Event, condition: str, tries: int = 0) -> None:
         """Send an event that can't be handled where `OnFailure` says."""
         about = {"condition": condition, "approximateInvokeCount": tries}

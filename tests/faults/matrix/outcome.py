@@ -9,6 +9,7 @@ from typing import Any
 from pixian_s3.job import jobs_from_message
 from tests.faults.matrix.aws import REPORT, Aws
 from tests.faults.matrix.deployment import OUTPUT
+from tests.faults.matrix.limits import Limits
 from tests.faults.matrix.standin import Pixian
 from tests.faults.matrix.verdict import Found, Spent, Version, Written
 from tests.unit.told import read_told
@@ -27,7 +28,14 @@ class Outcome:
     said: Mapping[str, list[str]]
     key: str
 
-    def found(self, versions: list[Version], beside: tuple[str, ...], *, quiet: bool) -> Found:
+    def found(
+        self,
+        versions: list[Version],
+        beside: tuple[str, ...],
+        limits: Limits | None,
+        *,
+        quiet: bool,
+    ) -> Found:
         """All that there is to judge; see `Found`."""
         history = self._history()
         newest = versions[-1]
@@ -35,7 +43,8 @@ class Outcome:
         result_of = {each.version_id for each in history if not each.key.endswith(REPORT)}
         spent = self._spent(versions, result_of)
         ended_at = min(times, default=None)
-        return Found(newest, self._written(), ended_at, self._dead(), spent, quiet, beside)
+        lanes = (limits.upload, limits.retry, limits.most) if limits else None
+        return Found(newest, self._written(), ended_at, self._dead(), spent, quiet, beside, lanes)
 
     def _spent(self, versions: list[Version], result_of: set[str | None]) -> list[Spent]:
         charges = Counter(call["sha256"] for call in self.pixian.calls() if _cost(call))

@@ -12,6 +12,10 @@ LEFT_OUT = {
     (Point.EVENT, Kind.TRUNCATED): "Lambda hands on a document that it has parsed, or none.",
     (Point.CONNECT, Kind.THROTTLE): "A connection isn't throttled but refused: an exception.",
     (Point.CONNECT, Kind.TRUNCATED): "There is no answer yet of which a part could come.",
+} | {
+    (Point.WAIT, kind): "Nothing is called while a lane waits: only its function can end."
+    for kind in Kind
+    if kind is not Kind.KILLED
 }
 CELLS = [cell for cell in itertools.product(Point, Kind) if cell not in LEFT_OUT]
 
@@ -131,14 +135,16 @@ def _run(seed: int, number: int) -> Run:
         late_seconds=chance.choice(_LATE_SECONDS) if kind is Kind.DUPLICATE else 0,
     )
     other = _other(chance, point) if chance.random() < _WITH_ANOTHER else None
-    # The event itself is what is deleted from the queue.
-    waits = chance.random() < _FROM_QUEUE or deletes_message(fault)
+    # The event itself is what is deleted from the queue, and what the backlog consists of.
+    from_queue = chance.random() < _FROM_QUEUE
+    waits = from_queue or deletes_message(fault) or point is Point.PACE
     return Run(seed, number, fault, scene, prefix, start, waits, throttles, other)
 
 
 _AFTER = 0.5
 _WITH_ANOTHER = 0.25
 _FROM_QUEUE = 0.4
+_NEVER_OTHER = {Point.EVENT, Point.CONNECT, Point.WAIT, Point.PACE}
 _LATE_SECONDS = (0, 0, 0, 45, 1200, 3 * 3600)
 _WITH_CALL = (Scene.PLAIN, Scene.PLAIN, Scene.THROTTLED, Scene.REFUSED, Scene.MENDED)
 _SCENES = {
@@ -149,6 +155,8 @@ _SCENES = {
     Point.RESULT: (Scene.PLAIN, Scene.THROTTLED, Scene.MENDED),
     Point.REPORT: (Scene.NO_IMAGE, Scene.REFUSED),
     Point.QUEUE: (Scene.THROTTLED,),
+    Point.THROTTLES: (Scene.THROTTLED,),
+    Point.WAIT: (Scene.THROTTLED,),
     Point.DELETE: (Scene.MENDED,),
 }
 _STARTS = {
@@ -164,6 +172,8 @@ def deletes_message(fault: Fault) -> bool:
 
 
 def _times(point: Point, kind: Kind) -> tuple[int, ...]:
+    if point is Point.WAIT:
+        return (1, 1, 2)
     if kind is Kind.KILLED:
         return (1, 1, 2, 4, 7)
     if point in PIXIAN:
@@ -185,12 +195,14 @@ def _most_skipped(point: Point, scene: Scene, prefix: str, start: Start, throttl
         Point.SENT: throttles,
         Point.BODY: throttles,
         Point.QUEUE: throttles - 1,
+        Point.THROTTLES: throttles - 1,
+        Point.PACE: 1,
     }
     return more.get(point, 0)
 
 
 def _other(chance: Random, not_at: Point) -> Fault:
-    at = [each for each in Point if each not in {Point.EVENT, Point.CONNECT, not_at}]
+    at = [each for each in Point if each not in _NEVER_OTHER | {not_at}]
     point, kind = chance.choice(at), chance.choice(_SIMPLE)
     # Several lost answers would end it as a dead letter before the first fault can strike.
     times = 1 if point in PIXIAN else chance.choice((1, 5))

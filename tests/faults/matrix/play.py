@@ -18,8 +18,9 @@ from tests.faults.matrix.script import Stage, Struck, put_on
 from tests.faults.matrix.standin import Pixian
 from tests.faults.matrix.verdict import Found, Verdict, Version, judge
 
-LONGEST_SECONDS = 12 * 3600
-"""What takes longer is stuck."""
+LONGEST_SECONDS = 24 * 3600
+"""What takes longer is stuck: a message that crashed seven times comes 90 minutes later each time,
+and an event may be held back for nine hours before."""
 
 _SIZE = (64, 48)
 _plays = count(1)
@@ -65,7 +66,13 @@ class Play:
             self._aws.clock.pass_to(self._aws.clock.now + _IDLE_SECONDS)
         if self._run.start is Start.COLD:
             self._environments.close()
+        if self._run.fault.point is Point.PACE:
+            self._look()
         struck = self._put_on()
+        if self._run.fault.point is Point.PACE:
+            # A backlog moves the lanes: once for each strike, and twice undisturbed.
+            for _ in range(self._run.fault.times + self._run.fault.skip + 2):
+                self._look()
         quiet = self._lambda.run(self._aws.clock.now + LONGEST_SECONDS)
         verdict = judge(self._found(quiet=quiet))
         return Record(self._run, verdict, struck(), self._lambda.happened)
@@ -81,6 +88,10 @@ class Play:
         assert self._lambda.run(self._aws.clock.now + LONGEST_SECONDS)
         waits = _BUSY_SECONDS if self._run.start is Start.BUSY else _IDLE_SECONDS
         self._aws.clock.pass_to(self._aws.clock.now + waits)
+
+    def _look(self) -> None:
+        self._lambda.pace()
+        self._aws.clock.pass_to(self._aws.clock.now + 60)
 
     # ---- The drop and its event -----------------------------------------------------------------
 
@@ -153,7 +164,8 @@ class Play:
     def _found(self, *, quiet: bool) -> Found:
         beside = (".json",) if self._run.prefix == "sidecar/" else ()
         outcome = Outcome(self._aws, self._pixian, self._lambda.said, self._key)
-        return outcome.found(self._versions, beside, quiet=quiet)
+        limits = self._aws.limits if self._run.fault.point is Point.PACE else None
+        return outcome.found(self._versions, beside, limits, quiet=quiet)
 
 
 def _sha256(body: bytes) -> str:

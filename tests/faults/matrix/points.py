@@ -18,7 +18,10 @@ class Point(StrEnum):
     RESULT = "result put"
     REPORT = "report put"
     QUEUE = "queue send"
+    THROTTLES = "throttle count"
+    WAIT = "lane wait"
     DELETE = "delete"
+    PACE = "pace"
 
 
 class Kind(StrEnum):

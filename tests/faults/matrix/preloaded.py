@@ -8,10 +8,10 @@ from PIL import Image
 
 from tests.faults.matrix.function import FUNCTIONS
 
-for name in ("upload", "retry"):
+for name in ("upload", "retry", "pace"):
     runpy.run_path(str(FUNCTIONS / name / "app.py"))
 # Each also fills the session's store of what the services' calls look like.
-for service in ("appconfigdata", "dynamodb", "s3", "secretsmanager", "sqs"):
+for service in ("appconfigdata", "dynamodb", "lambda", "s3", "secretsmanager", "sqs"):
     boto3.client(service)
 Image.init()
 # It imports what it needs with its first call.

@@ -59,6 +59,9 @@ def put_on(fault: Fault, stage: Stage) -> Struck:
         return _at_function(fault, stage)
     if deletes_message(fault):
         return _at_deletion(fault, stage)
+    if fault.point is Point.WAIT:
+        stage.environments.waits = fault.times
+        return lambda: stage.environments.waits_killed
     if fault.point is Point.CONNECT and fault.kind in _AT_CONNECT:
         return _at_connect(fault, stage)
     if fault.point in PIXIAN and (order := _order(fault)):

@@ -61,6 +61,7 @@ _COLUMNS: dict[str, _Column] = {
     "charged twice": _went_wrong(Wrong.CHARGED_TWICE),
     "counted": _counted,
     "stuck": _went_wrong(Wrong.STUCK),
+    "wrong pace": _went_wrong(Wrong.PACE),
     "longest recovery": _longest,
 }
 

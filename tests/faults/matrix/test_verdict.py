@@ -34,6 +34,14 @@ def test_a_result_is_an_ending() -> None:
     assert judge(GOOD) == Verdict(frozenset({Ending.RESULT}), (), 0, 5)
 
 
+@pytest.mark.parametrize("lanes", [(3, 2, 5), (1, 2, 5), (1, 4, 7), (None, 4, 0)])
+def test_lanes_that_are_not_those_of_a_backlog_or_were_too_many_are_wrong(
+    lanes: tuple[int | None, int | None, int],
+) -> None:
+    assert wrong(replace(GOOD, lanes=lanes)) == [Wrong.PACE]
+    assert wrong(replace(GOOD, lanes=(1, 4, 5))) == []
+
+
 def test_a_report_is_an_ending() -> None:
     assert judge(REJECTED) == Verdict(frozenset({Ending.REPORT}), (), 0, 5)
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from PIL import Image
 
 from tests.faults.matrix.aws import REPORT
+from tests.faults.matrix.deployment import LANES
 
 _LAST_BYTES = (b"IEND\xaeB`\x82", b"\xff\xd9")
 """Of a PNG and of a JPEG."""
@@ -27,6 +28,7 @@ class Wrong(StrEnum):
     LOST = "lost"
     CHARGED_TWICE = "charged twice"
     STUCK = "stuck"
+    PACE = "wrong pace"
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class Found:
         ended_at: when the first ending of the newest version was written, if any was.
         dead: the versions of the dead letters.
         beside: suffixes of what has to stand beside a result.
+        lanes: of the upload and of the retry function, during the backlog, and the most that there
+            were at a time; if PaceFunction was struck.
     """
 
     newest: Version
@@ -92,6 +96,7 @@ class Found:
     spent: list[Spent]
     quiet: bool
     beside: tuple[str, ...] = ()
+    lanes: tuple[int | None, int | None, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,8 @@ def _wrong(
         yield Wrong.STUCK, "it is still under way"
     elif reason := _lost(found, results, reports, is_dead=is_dead):
         yield Wrong.LOST, reason
+    if found.lanes not in {None, (1, LANES - 1, LANES)}:
+        yield Wrong.PACE, f"the lanes are {found.lanes}"
     for spent in found.spent:
         if spent.uncounted:
             yield Wrong.CHARGED_TWICE, f"{spent.charges} charges, {spent.counted:g} counted"
