@@ -72,7 +72,7 @@ demo: setup ## send photographs through it and show what comes back [IMAGES= PRE
 
 # ---- checks ---------------------------------------------------------------------------------
 
-.PHONY: check test corpus faults verify-live pixian-credentials
+.PHONY: check test simulate corpus faults verify-live pixian-credentials
 check: setup $(TOOLS)/checkov/.done ## ruff, mypy, cfn-lint, sam validate, checkov
 	ruff check .
 	ruff format --check .
@@ -83,6 +83,9 @@ check: setup $(TOOLS)/checkov/.done ## ruff, mypy, cfn-lint, sam validate, check
 
 test: setup $(TOOLS)/checkov/.done ## every test that needs no cloud account
 	pytest
+
+simulate: $(VENV)/.done ## how the pace follows a backlog, against a model of AWS and Pixian [IMAGES= SECONDS= LIMIT= MAX= SEED= PLOT=1]
+	@exec $(PYTHON) -m benchmarks.simulate $(if $(IMAGES),--images $(IMAGES)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LIMIT),--limit $(LIMIT)) $(if $(MAX),--most $(MAX)) $(if $(SEED),--seed $(SEED)) $(if $(PLOT),--plot)
 
 corpus: $(VENV)/.done ## thousands of bad files through the upload function [SEED= COUNT=]
 	@exec $(PYTHON) -m tests.faults.corpus.run_corpus $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))

@@ -86,3 +86,12 @@ def test_what_is_known_of_a_call_counts_though_it_cant_be_noted(subject: Subject
     subject.client.delete_table(TableName="claims")
     subject.calls.settle(JOB, note)
     subject.calls.count(JOB, [note], NOON)
+
+
+def test_notes_of_a_later_version_are_read(subject: Subject) -> None:
+    note = subject.begin()
+    [item] = subject.client.scan(TableName="claims")["Items"]
+    assert item["version"] == {"N": "1"}
+    later = {**item, "version": {"N": "99"}, "unheard_of": {"S": "x"}}
+    subject.client.put_item(TableName="claims", Item=later)
+    assert subject.calls.look(JOB) == Notes(0, frozenset({note}))

@@ -20,6 +20,10 @@ from pixian_s3.job import Job
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+VERSION = 1
+"""Of the items that are written here."""
 
 KEPT_SECONDS = 14 * 24 * 3600
 """SQS keeps a message no longer than 14 days."""
@@ -78,7 +82,7 @@ class Calls:
         """
         note = f"{math.ceil(deadline)}#{uuid4().hex}"
         try:
-            self._update(job, "ADD #open :notes SET expiration = :until", [note], now)
+            self._update(job, "ADD #open :notes", [note], now)
         except (ClientError, BotoCoreError) as error:
             # It may be there although the table's answer was lost.
             self.settle(job, note)
@@ -97,17 +101,22 @@ class Calls:
     def count(self, job: Job, notes: Iterable[str], now: float) -> None:
         """Remember that calls were counted; where that fails, they will be once more."""
         with suppress(ClientError, BotoCoreError):
-            change = "DELETE #open :notes ADD counted :notes SET expiration = :until"
-            self._update(job, change, list(notes), now)
+            self._update(job, "DELETE #open :notes ADD counted :notes", list(notes), now)
 
     def _update(self, job: Job, change: str, notes: list[str], now: float | None = None) -> None:
-        until = {} if now is None else {":until": {"N": str(int(now) + KEPT_SECONDS)}}
+        names = {"#open": "open"}
+        values: dict[str, AttributeValueTypeDef] = {":notes": {"SS": notes}}
+        if now is not None:
+            change += " SET expiration = :until, #version = :version"
+            names["#version"] = "version"
+            values[":until"] = {"N": str(int(now) + KEPT_SECONDS)}
+            values[":version"] = {"N": str(VERSION)}
         self._dynamodb.update_item(
             TableName=self._table_name,
             Key={"id": {"S": _id(job)}},
             UpdateExpression=change,
-            ExpressionAttributeNames={"#open": "open"},
-            ExpressionAttributeValues={":notes": {"SS": notes}, **until},
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
         )
 
 

@@ -29,6 +29,9 @@ from pixian_s3.job import Job
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+VERSION = 1
+"""Of the reservations that are written here; Powertools writes the claims."""
+
 KEPT_SECONDS = 14 * 24 * 3600
 """SQS keeps a message no longer than 14 days."""
 
@@ -85,7 +88,12 @@ class Ledger:
         try:
             self._dynamodb.put_item(
                 TableName=self._table_name,
-                Item={**key, "holder": me[":me"], "expiration": {"N": str(math.ceil(until))}},
+                Item={
+                    **key,
+                    "version": {"N": str(VERSION)},
+                    "holder": me[":me"],
+                    "expiration": {"N": str(math.ceil(until))},
+                },
                 ConditionExpression="attribute_not_exists(id) OR holder = :me OR expiration < :now",
                 ExpressionAttributeValues={**me, ":now": {"N": str(int(now))}},
             )
