@@ -208,7 +208,7 @@ def test_the_item_says_its_version(settled: Subject) -> None:
     assert settled.item()["version"] == {"N": "1"}
 
 
-@pytest.mark.parametrize("missing", ["backlog", "throttled", "throttles_seen", "quiet_since"])
+@pytest.mark.parametrize("missing", ["backlog", "throttles_seen", "quiet_since", "backlog_at"])
 def test_an_item_of_another_version_is_read(settled: Subject, missing: str) -> None:
     item = settled.item()
     del item[missing]

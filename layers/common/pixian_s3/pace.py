@@ -8,10 +8,13 @@ wait behind everything that is in the retry queue, so during a backlog it keeps 
 from dataclasses import dataclass, replace
 
 IDLE_SECONDS = 300
-"""Without a backlog for so long, the ramp starts from its beginning."""
+"""Without a backlog for so long, the backlog is over and the ramp starts from its beginning."""
 
 TOLERANCE_SECONDS = 10
 """A schedule isn't exact to the second: what is due within this time is done at this look."""
+
+LATE_SHARE = 0.2
+"""Of the ramp's seconds: two steps are closer together by this much at most, after a late look."""
 
 SHORTEST_SECONDS = 30
 """Between two looks. A look that comes sooner is a duplicate and decides nothing."""
@@ -58,8 +61,7 @@ class Pace:
 
     Attributes:
         lanes: that may call at a time.
-        backlog: whether there was one.
-        throttled: whether any lane was since the look before.
+        backlog: whether there is one, or has been one so lately that it may not be over.
         throttles: counted up to this look.
         looked_at: seconds since the epoch, like the following.
         quiet_since: since then there has been a backlog, without a throttle and without a step up.
@@ -68,7 +70,6 @@ class Pace:
 
     lanes: int
     backlog: bool
-    throttled: bool
     throttles: int
     looked_at: float
     quiet_since: float
@@ -86,8 +87,8 @@ class Lanes:
 def decide(last: Pace | None, look: Look, limits: Limits) -> Pace:
     """The pace from now on.
 
-    One lane more after `ramp_seconds` of backlog in which nobody was throttled; one fewer after two
-    looks in a row with throttles; back to the start without a backlog.
+    One lane more after `ramp_seconds` of backlog in which nobody was throttled; one fewer when
+    somebody was; back to the start when the backlog is over.
 
     Args:
         last: what was decided at the look before; None at the first.
@@ -98,21 +99,22 @@ def decide(last: Pace | None, look: Look, limits: Limits) -> Pace:
         return _first(look, limits)
     if look.now - last.looked_at < SHORTEST_SECONDS:
         return replace(last, lanes=_within(last.lanes, limits))
-    backlog, throttled = look.backlog > 0, look.throttles > last.throttles
-    steady = backlog and last.backlog and not throttled
+    waiting, throttled = look.backlog > 0, look.throttles > last.throttles
+    steady = waiting and last.backlog and not throttled
+    backlog_at = look.now if waiting else last.backlog_at
+    is_over = not last.backlog or _is_due(look.now - backlog_at, IDLE_SECONDS)
     seen = Pace(
         lanes=_within(last.lanes, limits),
-        backlog=backlog,
-        throttled=throttled,
+        backlog=waiting or not is_over,
         throttles=look.throttles,
         looked_at=look.now,
         quiet_since=last.quiet_since if steady else look.now,
-        backlog_at=look.now if backlog else last.backlog_at,
+        backlog_at=backlog_at,
     )
-    if throttled and last.throttled:
-        return replace(seen, lanes=_within(seen.lanes - 1, limits))
-    if _is_due(look.now - seen.backlog_at, IDLE_SECONDS):
+    if not seen.backlog:
         return replace(seen, lanes=limits.start)
+    if throttled:
+        return replace(seen, lanes=_within(seen.lanes - 1, limits))
     if steady and _is_due(look.now - seen.quiet_since, limits.ramp_seconds):
         return _stepped_up(seen, limits)
     return seen
@@ -131,7 +133,6 @@ def _first(look: Look, limits: Limits) -> Pace:
     return Pace(
         lanes=limits.start,
         backlog=look.backlog > 0,
-        throttled=False,
         throttles=look.throttles,
         looked_at=look.now,
         quiet_since=look.now,
@@ -140,10 +141,10 @@ def _first(look: Look, limits: Limits) -> Pace:
 
 
 def _stepped_up(pace: Pace, limits: Limits) -> Pace:
-    # Counted from when the step was due, so that late looks don't slow the ramp down. Looks that
-    # were missed are not made up for.
+    # Counted from when the step was due, so that late looks don't slow the ramp down. It goes no
+    # further back than this, as looks that were missed are not made up for.
     due = pace.quiet_since + limits.ramp_seconds
-    quiet_since = max(due, pace.looked_at - TOLERANCE_SECONDS)
+    quiet_since = max(due, pace.looked_at - LATE_SHARE * limits.ramp_seconds)
     return replace(pace, lanes=_within(pace.lanes + 1, limits), quiet_since=quiet_since)
 
 

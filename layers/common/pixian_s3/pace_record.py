@@ -96,7 +96,6 @@ class PaceRecord:
             "version": {"N": str(VERSION)},
             "lanes": {"N": str(pace.lanes)},
             "backlog": {"BOOL": pace.backlog},
-            "throttled": {"BOOL": pace.throttled},
             "throttles_seen": {"N": str(pace.throttles)},
             "looked_at": {"N": str(pace.looked_at)},
             "quiet_since": {"N": str(pace.quiet_since)},
@@ -124,7 +123,6 @@ def _pace(item: dict[str, Any]) -> Pace | None:
     return Pace(
         lanes=int(item["lanes"]["N"]),
         backlog=bool(item.get("backlog", {}).get("BOOL", False)),
-        throttled=bool(item.get("throttled", {}).get("BOOL", False)),
         throttles=int(item.get("throttles_seen", {}).get("N", 0)),
         looked_at=looked_at,
         quiet_since=float(item.get("quiet_since", {}).get("N", looked_at)),

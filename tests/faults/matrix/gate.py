@@ -109,12 +109,16 @@ class Exchange:
         """Have it done, and keep what is said about it."""
         self.read()
         begun: list[tuple[str, Headers]] = []
+        written: list[bytes] = []
 
         def start(status: str, headers: Headers, _: Any = None) -> Any:
             begun.append((status, headers))
+            # WSGI's write(): an application that is to hang up halfway uses it.
+            return written.append
 
         with self._gate.lock:
-            body = b"".join(self._gate.app(self.environ, start))
+            iterated = self._gate.app(self.environ, start)
+            body = b"".join([*written, *iterated])
         ((status, headers),) = begun
         return Reply(status, headers, body)
 

@@ -1,0 +1,74 @@
+"""What the simulation assumes about AWS, each with the page that says so."""
+
+_LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/"
+_SQS = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/"
+_NOWHERE = "not documented"
+
+ASSUMPTIONS = (
+    (
+        "S3 sends an event at once. It says: typically in seconds, sometimes in a minute or more.",
+        "https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html",
+    ),
+    (
+        "An event that is throttled goes back to Lambda's queue, and is tried again after 1 s and "
+        "then after twice as long each time, up to 5 minutes. That uses up no attempt.",
+        _LAMBDA + "invocation-async-error-handling.html",
+    ),
+    (
+        "Each of these intervals is random, by half of it more or less. Lambda says only that they "
+        "become longer when the queue is long.",
+        _NOWHERE,
+    ),
+    (
+        "An event that is older than 60 s (MaximumEventAgeInSeconds) when it is tried next goes to "
+        "RetryQueue as its OnFailure destination. None is lost, although Lambda says that it may "
+        "delete events when a function can't keep up: the alarm on AsyncEventsDropped is for that.",
+        _LAMBDA + "invocation-async-configuring.html",
+    ),
+    (
+        "An execution environment runs one invocation at a time; reserved concurrency is the most "
+        "that run at a time.",
+        _LAMBDA + "lambda-concurrency.html",
+    ),
+    (
+        "The idle environment that was used last is used next. One that is idle stays until its "
+        "function's concurrency shrinks; one that is busy finishes first.",
+        _NOWHERE,
+    ),
+    (
+        "The event source mapping runs one message an invocation, up to MaximumConcurrency at a "
+        "time, and takes the next one at once. It starts with 5 and adds up to 300 a minute: more "
+        "than the ramp ever asks for.",
+        _LAMBDA + "services-sqs-scaling.html",
+    ),
+    (
+        "A new MaximumConcurrency and a new reserved concurrency take effect after up to 60 s, "
+        "each at a random time of its own.",
+        _NOWHERE,
+    ),
+    (
+        "Messages are received in the order in which they became visible. For a standard queue "
+        "that is a best effort.",
+        _SQS + "SQSDeveloperGuide/standard-queues.html",
+    ),
+    (
+        "A message's delay is at most 900 s, and exact. SQS deletes a message 13 days after it was "
+        "sent, and an image that is sent back is a new message.",
+        _SQS + "SQSDeveloperGuide/quotas-messages.html",
+    ),
+    (
+        "A queue holds any number of messages. Those in flight are as many as the lanes, far fewer "
+        "than 120,000.",
+        _SQS + "SQSDeveloperGuide/quotas-queues.html",
+    ),
+    (
+        "The backlog that PaceFunction reads is a minute old. SQS says that it may take at least a "
+        "minute to become exact.",
+        _SQS + "APIReference/API_GetQueueAttributes.html",
+    ),
+    (
+        "EventBridge Scheduler runs PaceFunction every minute, up to 5 s late. It promises only "
+        "the minute: see the row with looks anywhere in their minute.",
+        "https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html",
+    ),
+)
