@@ -13,7 +13,7 @@ from pixian_s3.process import bury_all
 from pixian_s3.storage import Storage
 from tests.builders import picture
 from tests.unit.servers import Answer, refusal
-from tests.unit.world import INPUT, Spent, World
+from tests.unit.world import INPUT, OUTPUT, Spent, World
 
 HTML = Answer(body=b"<html>", content_type="text/html")
 
@@ -224,6 +224,20 @@ def test_what_has_its_result_is_not_given_up(world: World, monkeypatch: pytest.M
     # When there may be no more calls
     world.process(job)
     # Then
+    assert (world.output_keys(), world.buried()) == (["shoes/a.png"], [])
+
+
+def test_a_report_that_an_earlier_try_could_not_remove_goes_at_the_end(world: World) -> None:
+    # Given an image that has its result, and the report of the file before it
+    world.process(world.drop(body=b"no image"))
+    report = world.output("shoes/a.jpg.error.json")
+    about = world.metadata("shoes/a.jpg.error.json")
+    job = world.drop()
+    world.process(job)
+    world.s3.put_object(Bucket=OUTPUT, Key="shoes/a.jpg.error.json", Body=report, Metadata=about)
+    # When every try crashed in removing it
+    bury_all([job], world.services)
+    # Then it is removed, and nothing is given up
     assert (world.output_keys(), world.buried()) == (["shoes/a.png"], [])
 
 

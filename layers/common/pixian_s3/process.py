@@ -98,6 +98,9 @@ def _is_done(story: Story, services: Services) -> bool:
         settings = _settings(story, services)
         look(result_key(settings.result_suffix, story, settings), story, settings, services)
     except Skipped as skipped:
+        if isinstance(skipped, AlreadyDone):
+            # What crashed may have been the removal of an earlier report.
+            remove_report(story, services)
         story.end(Outcome.SKIPPED, str(skipped))
         return True
     except Exception:

@@ -163,6 +163,8 @@ _STARTS = {
     Point.CONFIGURATION: (Start.COLD, Start.IDLE),
     Point.SECRET: (Start.COLD, Start.IDLE),
 }
+_SPARING_DETAILS = [detail for detail in range(0, 1000, 2) if detail % 8 != 6]
+"""Without those that have Pixian answer 400, after which the first fault could not strike."""
 _SIMPLE = (Kind.EXCEPTION, Kind.THROTTLE, Kind.TIMEOUT, Kind.RESET, Kind.TRUNCATED, Kind.SLOW)
 
 
@@ -206,4 +208,4 @@ def _other(chance: Random, not_at: Point) -> Fault:
     point, kind = chance.choice(at), chance.choice(_SIMPLE)
     # Several lost answers would end it as a dead letter before the first fault can strike.
     times = 1 if point in PIXIAN else chance.choice((1, 5))
-    return Fault(point, kind, times, detail=2 * chance.randrange(500))
+    return Fault(point, kind, times, detail=chance.choice(_SPARING_DETAILS))
