@@ -26,12 +26,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     def process_message(record: SQSRecord) -> None:
         receipts = int(record.attributes.approximate_receive_count or 1)
         act = process_all if receipts <= MAX_RECEIPTS else bury_all
-        with made.telemetry.telling_crashes(f"message {record.message_id}"):
-            try:
-                jobs = jobs_from_message(record.body)
-            except UnreadableMessage as error:
-                return discard(record.body, record.message_id, error, made)
-            return act(jobs, made)
+        try:
+            jobs = jobs_from_message(record.body)
+        except UnreadableMessage as error:
+            return discard(record.body, record.message_id, error, made)
+        return act(jobs, made)
 
     # With a batch of one, every failure is a failure of the entire batch: not to be raised.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)

@@ -40,7 +40,7 @@ def with_the_role_of(function: str, world: World, names: Mapping[str, str]) -> I
         FunctionName=name,
         Runtime="python3.13",
         Handler="probe.handler",
-        Role=names["UploadRoleArn" if function == "UploadFunction" else "RetryRoleArn"],
+        Role=names[function.replace("Function", "RoleArn")],
         Code={"ZipFile": _zipped(PROBE)},
         Timeout=30,
     )
@@ -113,9 +113,11 @@ def _roles(world: World) -> dict[str, str]:
     get = world.stack.client("iam").get_role
     return {
         "UploadRole": names["UploadRole"],
-        "UploadRoleArn": get(RoleName=names["UploadRole"])["Role"]["Arn"],
-        "RetryRoleArn": get(RoleName=names["RetryRole"])["Role"]["Arn"],
         "ProcessPolicyArn": names["ProcessPolicy"],
+        "PaceSchedule": names["PaceSchedule"],
+    } | {
+        f"{role}Arn": get(RoleName=names[role])["Role"]["Arn"]
+        for role in ("UploadRole", "RetryRole", "PaceRole", "ScheduleRole")
     }
 
 

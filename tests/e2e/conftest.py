@@ -54,10 +54,16 @@ CONFIGURATION: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class World:
-    """What a test does with the stack and sees of it; `built` is what SAM made of the template."""
+    """What a test does with the stack and sees of it.
+
+    Attributes:
+        built: what SAM made of the template.
+        first_lanes: as they were once the stack was deployed.
+    """
 
     stack: LocalStack
     built: Path
+    first_lanes: tuple[int, int]
 
     def drop(self, key: str, body: bytes, **more: Any) -> Dropped:
         put = self.stack.client("s3").put_object(
@@ -113,7 +119,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     configuration = json.dumps(CONFIGURATION).encode()
     directory = tmp_path_factory.mktemp("world")
     with world(directory, configuration=configuration) as stack:
-        yield World(stack, directory / "build")
+        yield World(stack, directory / "build", lanes(stack))
 
 
 @pytest.fixture
@@ -121,6 +127,16 @@ def deployed(shared: World) -> World:
     """The world with the stand-in as it was at the start."""
     shared.control("POST", "reset")
     return shared
+
+
+def lanes(stack: LocalStack) -> tuple[int, int]:
+    """How many UploadFunction and RetryFunction may have."""
+    functions = stack.client("lambda")
+    reserved = functions.get_function_concurrency(FunctionName=stack.outputs["UploadFunction"])
+    [source] = functions.list_event_source_mappings(FunctionName=stack.outputs["RetryFunction"])[
+        "EventSourceMappings"
+    ]
+    return reserved["ReservedConcurrentExecutions"], source["ScalingConfig"]["MaximumConcurrency"]
 
 
 def picture(seed: int) -> bytes:

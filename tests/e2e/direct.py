@@ -12,17 +12,29 @@ from urllib.parse import quote_plus
 from tests.e2e.conftest import World, picture
 
 CRASHED = "crashed"
+PACED = "paced"
+UNREADABLE = "unreadable message"
 _numbers = itertools.count(1)
 
 type Event = dict[str, Any]
 
 
 class Direct:
-    """What the functions make of a drop, each told as the outcome that they log, or CRASHED."""
+    """What the functions make of a drop, each told as the outcome that they log, or CRASHED.
+
+    Attributes:
+        blocked: functions that said so last; they would go on saying so for a minute.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.lambda_ = world.stack.client("lambda")
+        self.blocked: set[str] = set()
+        self._table = world.stack.client("dynamodb")
+        self._pace: dict[str, Any] = {
+            "TableName": world.stack.outputs["ClaimTable"],
+            "Key": {"id": {"S": "pace"}},
+        }
 
     def drop(
         self, prefix: str = "", *, body: bytes | None = None, key: str = "", **more: Any
@@ -47,27 +59,70 @@ class Direct:
 
     def retry(self, event: Event, *, receipts: int = 1) -> str:
         """As Lambda hands on an event that UploadFunction could not finish."""
-        return self.receive({"requestPayload": event}, receipts=receipts)
+        return self.receive(json.dumps({"requestPayload": event}), receipts=receipts)
 
-    def receive(self, message: dict[str, Any], *, receipts: int = 1) -> str:
+    def receive(self, body: str, *, receipts: int = 1) -> str:
         """A message that has been received so often."""
         record = {
             "messageId": "1",
             "eventSource": "aws:sqs",
             "attributes": {"ApproximateReceiveCount": str(receipts)},
-            "body": json.dumps(message),
+            "body": body,
         }
         return self._outcome("RetryFunction", {"Records": [record]})
 
     def cool(self, function: str = "UploadFunction") -> None:
         """Have a function begin with an empty memory."""
+        self.blocked.discard(function)
         name = self.world.stack.outputs[function]
         found = self.lambda_.get_function_configuration(FunctionName=name)
         # Any update does it, in MiniStack only of what shapes the process.
         self.lambda_.update_function_configuration(FunctionName=name, Timeout=found["Timeout"])
         self.lambda_.get_waiter("function_updated_v2").wait(FunctionName=name)
 
+    def unblock(self) -> None:
+        """Have those functions try images again that said of all that they are blocked."""
+        for function in tuple(self.blocked):
+            self.cool(function)
+
+    def look(self, *, after_seconds: float = 60) -> dict[str, Any] | None:
+        """What PaceFunction says that it decided; None if it crashed.
+
+        Args:
+            after_seconds: that seem to have passed since the last look.
+        """
+        self._age_pace(after_seconds)
+        log = self._log("PaceFunction", {})
+        return None if log is None else next(line["pace"] for line in log if "pace" in line)
+
+    def forget_pace(self) -> None:
+        """Have the next look be the first: it sets both limits."""
+        self._table.delete_item(**self._pace)
+
+    def pace_item(self) -> dict[str, Any]:
+        """What the table holds of the pace."""
+        return dict(self._table.get_item(**self._pace, ConsistentRead=True).get("Item", {}))
+
+    def _age_pace(self, seconds: float) -> None:
+        item = self.pace_item()
+        times = {"looked_at", "quiet_since", "backlog_at"} & item.keys()
+        aged = {name: {"N": str(float(item[name]["N"]) - seconds)} for name in times}
+        if aged:
+            self._table.put_item(TableName=self._pace["TableName"], Item=item | aged)
+
     def _outcome(self, function: str, event: Event) -> str:
+        log = self._log(function, event)
+        if log is None:
+            return CRASHED
+        stories = [line for line in log if "image" in line]
+        outcome = stories[-1]["image"]["outcome"] if stories else log[-1]["message"]
+        self.blocked.discard(function)
+        if outcome == "blocked":
+            self.blocked.add(function)
+        return str(outcome)
+
+    def _log(self, function: str, event: Event) -> list[dict[str, Any]] | None:
+        """The log lines of an invocation, without metrics; None if it crashed."""
         done = self.lambda_.invoke(
             FunctionName=self.world.stack.outputs[function],
             Payload=json.dumps(event),
@@ -75,19 +130,21 @@ class Direct:
         )
         answer = json.loads(done["Payload"].read())
         if "FunctionError" in done or (answer or {}).get("batchItemFailures"):
-            return CRASHED
+            return None
         log = base64.b64decode(done["LogResult"]).decode().splitlines()
-        stories = [json.loads(line) for line in log if '"image":{' in line]
-        return str(stories[-1]["image"]["outcome"])
+        lines = [json.loads(line) for line in log if line.startswith("{")]
+        return [line for line in lines if "message" in line]
 
 
 @contextmanager
 def directly(world: World) -> Iterator[Direct]:
-    """Neither a drop nor a message starts a function, until the context ends."""
-    with _no_notifications(world), no_polling(world):
+    """No drop, no message and no schedule starts a function, until the context ends."""
+    with _no_notifications(world), no_polling(world), _no_schedule(world):
+        direct = Direct(world)
         try:
-            yield Direct(world)
+            yield direct
         finally:
+            direct.unblock()
             for queue in ("RetryQueueUrl", "DeadLetterQueueUrl"):
                 world.stack.client("sqs").purge_queue(QueueUrl=world.stack.outputs[queue])
 
@@ -104,6 +161,25 @@ def _no_notifications(world: World) -> Iterator[None]:
         s3.put_bucket_notification_configuration(
             Bucket=bucket, NotificationConfiguration=configured
         )
+
+
+@contextmanager
+def _no_schedule(world: World) -> Iterator[None]:
+    scheduler, schedule = world.stack.client("scheduler"), the_schedule(world)
+    names = ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target", "Description")
+    kept = {name: schedule[name] for name in names}
+    scheduler.update_schedule(**kept, State="DISABLED")
+    try:
+        yield
+    finally:
+        scheduler.update_schedule(**kept, State="ENABLED")
+
+
+def the_schedule(world: World) -> dict[str, Any]:
+    """All about the stack's only one."""
+    scheduler = world.stack.client("scheduler")
+    [found] = scheduler.list_schedules()["Schedules"]
+    return dict(scheduler.get_schedule(Name=found["Name"]))
 
 
 @contextmanager

@@ -9,7 +9,10 @@ from typing import Any
 
 from admin.stack import LocalStack
 
-FUNCTIONS = ("UploadFunction", "RetryFunction")
+FUNCTIONS = ("UploadFunction", "RetryFunction", "PaceFunction")
+
+# What both functions that process images have, and no other.
+PROCESSING = "ProcessPolicy"
 
 # A document must hold something.
 _NOTHING = {"Effect": "Deny", "Action": "iam:*", "Resource": "*"}
@@ -25,16 +28,20 @@ class Policy:
 
 @dataclass(frozen=True)
 class Grant:
-    """One action on one resource; `on` is the resource by its name in the template."""
+    """One action on one resource.
+
+    In the template, `on` is the name of the resource, and `of` that of the role or managed policy.
+    """
 
     action: str
     on: str
+    of: str
     resource: str
     policy: Policy
 
 
 class Grants:
-    """Those of both functions' roles in a deployed stack."""
+    """Those of the functions' roles in a deployed stack."""
 
     def __init__(self, stack: LocalStack) -> None:
         self._stack = stack
@@ -42,27 +49,31 @@ class Grants:
         self._names = _template_names(stack)
 
     def all(self) -> list[Grant]:
-        """Every one; what both roles have from one policy is there once."""
-        policies = {policy for role in self.roles().values() for policy in self._policies(role)}
+        """Every one; what several roles have from one policy is there once."""
+        roles = [self._role(function) for function in FUNCTIONS]
+        policies = {policy for role in roles for policy in self._policies(role)}
         return [grant for policy in policies for grant in self._grants(policy)]
 
-    def roles(self) -> dict[str, str]:
-        """The name of each function's role."""
-        functions = self._stack.client("lambda")
-        arns = {
-            function: functions.get_function_configuration(
-                FunctionName=self._stack.outputs[function]
-            )["Role"]
-            for function in FUNCTIONS
-        }
-        return {function: arn.rpartition("/")[2] for function, arn in arns.items()}
+    def of_function(self, function: str) -> list[Grant]:
+        """Those of one function."""
+        return self.of_role(self._role(function))
+
+    def of_role(self, role: str) -> list[Grant]:
+        """Those of one role, by its name or ARN."""
+        policies = self._policies(role.rpartition("/")[2])
+        return [grant for policy in policies for grant in self._grants(policy)]
+
+    def _role(self, function: str) -> str:
+        name = self._stack.outputs[function]
+        found = self._stack.client("lambda").get_function_configuration(FunctionName=name)
+        return str(found["Role"]).rpartition("/")[2]
 
     @contextmanager
-    def without(self, on: str, *actions: str) -> Iterator[None]:
+    def without(self, on: str, *actions: str, of: str = PROCESSING) -> Iterator[None]:
         """Take actions on a resource away; they are back when the context ends."""
         with ExitStack() as taken:
             for grant in self.all():
-                if grant.on == on and grant.action in actions:
+                if (grant.of, grant.on) == (of, on) and grant.action in actions:
                     taken.enter_context(self._without(grant))
             yield
 
@@ -82,13 +93,14 @@ class Grants:
         yield from (Policy(name, role) for name in own)
 
     def _grants(self, policy: Policy) -> Iterator[Grant]:
+        of = self._names[policy.role or policy.name]
         for statement in self._read(policy)["Statement"]:
             # Nothing else is looked at here.
             assert statement.keys() <= {"Sid", "Effect", "Action", "Resource"}
             assert statement["Effect"] == "Allow"
             for action in _listed(statement["Action"]):
                 for resource in _listed(statement["Resource"]):
-                    yield Grant(action, self._named(resource), resource, policy)
+                    yield Grant(action, self._named(resource), of, resource, policy)
 
     def _named(self, resource: str) -> str:
         """From the resource's last known name on."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from urllib.parse import unquote_plus
 
 from tests.e2e.conftest import picture
-from tests.e2e.direct import Direct, Event, polling
+from tests.e2e.direct import CRASHED, PACED, Direct, Event, polling
 
 type Scenario = Callable[[Direct], str]
 
@@ -105,6 +105,19 @@ def a_message_in_the_queue(direct: Direct) -> str:
         return outcome if _within(lambda: _is_empty(direct)) else UNSEEN
 
 
+def a_look_that_sets_both_limits(direct: Direct) -> str:
+    """PaceFunction sets them only if they change, or if it knows of no look before."""
+    direct.forget_pace()
+    return PACED if direct.look() else CRASHED
+
+
+def a_line_of_a_look(direct: Direct) -> str:
+    direct.cool("PaceFunction")
+    before = _looks(direct)
+    direct.look()
+    return PACED if _within(lambda: _looks(direct) > before) else UNSEEN
+
+
 ENDINGS: dict[Scenario, str] = {
     an_image: "processed",
     an_image_to_a_function_just_started: "processed",
@@ -120,6 +133,8 @@ ENDINGS: dict[Scenario, str] = {
     a_story_of_an_upload: "skipped",
     a_story_of_a_retry: "skipped",
     a_message_in_the_queue: "skipped",
+    a_look_that_sets_both_limits: PACED,
+    a_line_of_a_look: PACED,
 }
 
 
@@ -136,6 +151,13 @@ def _without_version(event: Event) -> Event:
 def _logged(direct: Direct, key: str) -> str:
     found = _within(lambda: direct.world.stories(key))
     return str(found[-1]["outcome"]) if found else UNSEEN
+
+
+def _looks(direct: Direct) -> int:
+    """How many stand in the log."""
+    logs = direct.world.stack.client("logs").get_paginator("filter_log_events")
+    pages = logs.paginate(logGroupName=direct.world.stack.outputs["PaceLog"])
+    return sum("LanesAllowed" in event["message"] for page in pages for event in page["events"])
 
 
 def _is_empty(direct: Direct) -> bool:

@@ -73,6 +73,9 @@ claims = Service("dynamodb", TableName="{ClaimTable}")
 table = Service("dynamodb", TableName="{OtherTable}")
 lambda_ = Service("lambda")
 upload = Service("lambda", FunctionName="{UploadFunction}")
+retry = Service("lambda", FunctionName="{RetryFunction}")
+pace = Service("lambda", FunctionName="{PaceFunction}")
+schedule = Service("scheduler", Name="{PaceSchedule}")
 iam = Service("iam")
 role = Service("iam", RoleName="{UploadRole}")
 sts = Service("sts", RoleSessionName="mine")
@@ -146,6 +149,18 @@ TEMPTATIONS = [
     upload.only_try("update_function_code", S3Bucket="{OutputBucket}", S3Key="code.zip"),
     upload.only_try("update_function_configuration", Handler="mine.handler"),
     upload.only_try("delete_function"),
+    retry.only_try("put_function_concurrency", ReservedConcurrentExecutions=1),
+    pace.try_("invoke", Payload="{}"),
+    pace.only_try("update_function_code", S3Bucket="{OutputBucket}", S3Key="code.zip"),
+    pace.only_try("update_function_configuration", Handler="mine.handler"),
+    schedule.try_("get_schedule"),
+    schedule.only_try(
+        "update_schedule",
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": "{PaceRoleArn}", "RoleArn": "{ScheduleRoleArn}"},
+    ),
+    schedule.only_try("delete_schedule"),
     lambda_.only_try(
         "create_function",
         FunctionName="mine",
@@ -169,7 +184,20 @@ TEMPTATIONS = [
 # Only RetryFunction's own queue is polled for it.
 POLLING = [retries.try_("receive_message")]
 
-# What the functions may, and no uploader.
+# What PaceFunction alone may. It may change the retry queue's event source mapping, too, but the
+# local AWS lets everybody do that (test_privileges.py).
+PACING = [upload.try_("put_function_concurrency", ReservedConcurrentExecutions=3)]
+
+# What everybody may but PaceFunction.
+COLLECTING = [results.try_("get_object", **NAMED)]
+
+# What all functions may, and no uploader.
+REMEMBERING = [
+    claims.try_("get_item", Key=ITEM),
+    claims.try_("update_item", Key=ITEM),
+]
+
+# What the functions that process images may, and neither PaceFunction nor an uploader.
 PROCESSING = [
     sources.try_("get_object", **NAMED),
     results.try_("list_objects_v2"),
@@ -179,6 +207,6 @@ PROCESSING = [
     credentials.try_("get_secret_value"),
     retries.only_try("send_message", MessageBody="{}"),
     letters.only_try("send_message", MessageBody="{}"),
-    claims.try_("get_item", Key=ITEM),
+    claims.try_("put_item", Item=ITEM),
     claims.try_("delete_item", Key=ITEM),
 ]

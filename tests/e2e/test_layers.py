@@ -21,7 +21,7 @@ print(app.handler.__name__)
 """
 
 
-@pytest.mark.parametrize("function", ["UploadFunction", "RetryFunction"])
+@pytest.mark.parametrize("function", ["UploadFunction", "RetryFunction", "PaceFunction"])
 def test_a_function_needs_nothing_but_its_layers(shared: World, function: str) -> None:
     layers = [str(shared.built / layer / "python") for layer in LAYERS]
     command = [sys.executable, "-I", "-S", "-c", PROBE, str(shared.built / function), *layers]

@@ -16,10 +16,20 @@ from PIL import Image
 from tests.e2e import callers
 from tests.e2e.callers import ALLOWED, REFUSED, Call
 from tests.e2e.conftest import World, picture
-from tests.e2e.temptations import POLLING, PROCESSING, TEMPTATIONS, Temptation, results
+from tests.e2e.temptations import (
+    COLLECTING,
+    PACING,
+    POLLING,
+    PROCESSING,
+    REMEMBERING,
+    TEMPTATIONS,
+    Temptation,
+    results,
+)
 
 OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
-HARMLESS = [tried for tried in TEMPTATIONS + POLLING + PROCESSING if tried.harmless]
+WORK = POLLING + PROCESSING + PACING + REMEMBERING
+HARMLESS = [tried for tried in TEMPTATIONS + WORK + COLLECTING if tried.harmless]
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +42,12 @@ def function(
     request: pytest.FixtureRequest, shared: World, names: dict[str, str]
 ) -> Iterator[Call]:
     with callers.with_the_role_of(request.param, shared, names) as call:
+        yield call
+
+
+@pytest.fixture(scope="module")
+def pace_function(shared: World, names: dict[str, str]) -> Iterator[Call]:
+    with callers.with_the_role_of("PaceFunction", shared, names) as call:
         yield call
 
 
@@ -68,18 +84,29 @@ def test_a_function_may_write_results(function: Call) -> None:
     assert function(results.try_("delete_object", Key="a.png.error.json")) == ALLOWED
 
 
+@pytest.mark.parametrize("tried", PACING + REMEMBERING, ids=str)
+def test_the_pace_function_may_set_the_pace(pace_function: Call, tried: Temptation) -> None:
+    """As above."""
+    assert pace_function(tried) == ALLOWED
+
+
 @pytest.mark.parametrize("tried", HARMLESS, ids=str)
 def test_an_administrator_may(shared: World, names: dict[str, str], tried: Temptation) -> None:
     """So what is refused to others is refused for who they are."""
     assert callers.with_the_keys_of(shared.stack, names)(tried) == ALLOWED
 
 
-@pytest.mark.parametrize("tried", TEMPTATIONS, ids=str)
+@pytest.mark.parametrize("tried", TEMPTATIONS + PACING, ids=str)
 def test_a_function_may_not(function: Call, tried: Temptation) -> None:
     assert function(tried) in REFUSED
 
 
-@pytest.mark.parametrize("tried", TEMPTATIONS + POLLING + PROCESSING, ids=str)
+@pytest.mark.parametrize("tried", TEMPTATIONS + POLLING + PROCESSING + COLLECTING, ids=str)
+def test_the_pace_function_may_not(pace_function: Call, tried: Temptation) -> None:
+    assert pace_function(tried) in REFUSED
+
+
+@pytest.mark.parametrize("tried", TEMPTATIONS + WORK, ids=str)
 def test_an_uploader_may_not(uploader: World, names: dict[str, str], tried: Temptation) -> None:
     assert callers.with_the_keys_of(uploader.stack, names)(tried) in REFUSED
 

@@ -19,7 +19,7 @@ def test_a_dead_letter_goes_round_again(deployed: World) -> None:
     queue = deployed.stack.outputs["DeadLetterQueueUrl"]
     deployed.stack.client("sqs").send_message(QueueUrl=queue, MessageBody=letter)
     # When dead letters are sent round again
-    assert redrive(deployed.stack) == 1
+    assert redrive(deployed.stack) == (1, 0)
     # Then it is looked at once more
     deadline = time.monotonic() + PATIENCE_SECONDS
     while len(deployed.stories(KEY)) < 2:
@@ -28,4 +28,11 @@ def test_a_dead_letter_goes_round_again(deployed: World) -> None:
 
 
 def test_without_dead_letters_nothing_goes_round(deployed: World) -> None:
-    assert redrive(deployed.stack) == 0
+    assert redrive(deployed.stack) == (0, 0)
+
+
+def test_a_letter_that_cannot_be_read_stays(deployed: World) -> None:
+    sqs, queue = deployed.stack.client("sqs"), deployed.stack.outputs["DeadLetterQueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody="no job")
+    assert redrive(deployed.stack) == (0, 1)
+    sqs.purge_queue(QueueUrl=queue)

@@ -34,7 +34,8 @@ def test_after_a_success_the_next_image_starts_at_five_again(after_failures: Wor
     after_failures.fault(match={"filename": "next.png"}, status=429)
     # When another image is dropped
     after_failures.endings(after_failures.drop("next.png", picture(9)))
-    # Then it was told to wait for five seconds
+    # Then it was told to wait for five seconds, says the log once the lane has waited, too
+    after_failures.wait_for_story("next.png", "postponed")
     [delay] = [
         story["next_try_in_seconds"]
         for story in after_failures.stories("next.png")

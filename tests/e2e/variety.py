@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests.e2e import scenarios
 from tests.e2e.conftest import PATIENCE_SECONDS
 from tests.e2e.direct import Direct, Event
 from tests.e2e.grants import Grants
@@ -24,6 +25,7 @@ def all_of_it(direct: Direct) -> Iterator[str]:
     yield from _broken_answers(direct)
     yield from _last_tries(direct)
     yield from _crashes(direct)
+    yield scenarios.a_look_that_sets_both_limits(direct)
     yield from _with_an_unusable_secret(direct)
 
 
@@ -33,8 +35,10 @@ def _refusals(direct: Direct) -> Iterator[str]:
             # A 401 is answered by one more call, which succeeds.
             direct.world.fault(status=status, echo=True)
             yield direct.upload(direct.drop(prefix))
+            direct.unblock()
     direct.world.fault(status=401, echo=True, times=2)
     yield direct.upload(direct.drop("p/url/"))
+    direct.unblock()
 
 
 def _broken_answers(direct: Direct) -> Iterator[str]:
@@ -57,7 +61,7 @@ def _last_tries(direct: Direct) -> Iterator[str]:
     dropped = record["s3"]["object"]
     job = {"bucket": record["s3"]["bucket"]["name"], "key": dropped["key"], "event_time": 0}
     job |= {"etag": dropped["eTag"], "version_id": dropped["versionId"], "sequencer": "1"}
-    yield direct.receive(job | {"failures": 99})
+    yield direct.receive(json.dumps(job | {"failures": 99}))
 
 
 def _crashes(direct: Direct) -> Iterator[str]:
@@ -66,7 +70,7 @@ def _crashes(direct: Direct) -> Iterator[str]:
             direct.world.fault(status=429, echo=True)
             yield run(direct.drop("p/url/"))
     yield direct.upload({"Records": [{}]})
-    yield direct.receive({})
+    yield direct.receive("{}")
     _hand_over({"Records": [{}]}, direct)
 
 
@@ -100,8 +104,7 @@ def _with_an_unusable_secret(direct: Direct) -> Iterator[str]:
     with _secret(json.dumps(credentials(direct))[:-1], direct):
         direct.cool()
         yield direct.upload(direct.drop())
-    # It is remembered for minutes.
-    direct.cool()
+    direct.unblock()
 
 
 @contextmanager

@@ -93,15 +93,19 @@ def _texts_in_picture(body: bytes) -> Iterator[Written]:
 
 
 def _messages(stack: LocalStack) -> Iterator[Written]:
+    for queue in ("RetryQueue", "DeadLetterQueue"):
+        yield from (_told(f"message in {queue}", each) for each in messages_in(queue, stack))
+
+
+def messages_in(queue: str, stack: LocalStack) -> Iterator[dict[str, Any]]:
     """Also those that wait or are being worked on, which SQS itself wouldn't give out."""
     url = f"{stack.endpoint_url}/_ministack/sqs/messages"
-    for queue in ("RetryQueue", "DeadLetterQueue"):
-        query = {"QueueUrl": stack.outputs[f"{queue}Url"]}
-        answer = requests.get(url, params=query, verify=stack.ca_bundle, timeout=10).json()
-        for regions in answer["messages"].values():
-            for queues in regions.values():
-                for messages in queues.values():
-                    yield from (_told(f"message in {queue}", each) for each in messages)
+    query = {"QueueUrl": stack.outputs[f"{queue}Url"]}
+    answer = requests.get(url, params=query, verify=stack.ca_bundle, timeout=10).json()
+    for regions in answer["messages"].values():
+        for queues in regions.values():
+            for messages in queues.values():
+                yield from messages
 
 
 def _others(stack: LocalStack) -> Iterator[Written]:
@@ -109,6 +113,7 @@ def _others(stack: LocalStack) -> Iterator[Written]:
     asked: list[tuple[str, str, str, Mapping[str, Any]]] = [
         ("claim", "dynamodb", "scan", {"TableName": stack.outputs["ClaimTable"]}),
         ("function", "lambda", "list_functions", {}),
+        ("schedule", "scheduler", "list_schedules", {}),
         ("alarm", "cloudwatch", "describe_alarms", {}),
         ("alarm", "cloudwatch", "describe_alarm_history", {}),
         ("metric", "cloudwatch", "list_metrics", {}),

@@ -104,6 +104,11 @@ UNREADABLE = {
     "a text for a number": '{"bucket": "b", "key": "a.jpg", "etag": "e", "failures": "2"}',
     "no event": '{"requestPayload": []}',
     "no records": '{"requestPayload": {"Records": 3}}',
+    "an event of EventBridge": '{"requestPayload": {"detail-type": "Object Created"}}',
+    "an object for records": '{"requestPayload": {"Records": {}}}',
+    "an endless time": '{"bucket": "b", "key": "a", "etag": "e", "blocked_since": Infinity}',
+    "a time after all dates": '{"bucket": "b", "key": "a", "etag": "e", "event_time": 1e300}',
+    "no time": '{"bucket": "b", "key": "a", "etag": "e", "event_time": NaN}',
     "an empty record": '{"requestPayload": {"Records": [{}]}}',
     "a record that is none": '{"requestPayload": {"Records": [null]}}',
 }
@@ -113,6 +118,22 @@ UNREADABLE = {
 def test_a_message_of_somebody_else_is_refused(body: str) -> None:
     with pytest.raises(UnreadableMessage):
         jobs_from_message(body)
+
+
+@pytest.mark.parametrize("changed", [{"versionId": {}}, {"eTag": "", "versionId": None}])
+def test_a_record_is_checked_like_a_message(changed: dict[str, Any]) -> None:
+    record = event("s3-put-encoded-key")["Records"][0]
+    record["s3"]["object"] |= changed
+    with pytest.raises(UnreadableMessage):
+        jobs_from_s3_event({"Records": [record]})
+
+
+def test_what_is_wrong_is_said_without_quoting_it() -> None:
+    record = event("s3-put-encoded-key")["Records"][0] | {"eventTime": "confidential"}
+    with pytest.raises(UnreadableMessage) as caught:
+        jobs_from_s3_event({"Records": [record]})
+    assert "confidential" not in str(caught.value)
+    assert caught.value.__cause__ is None
 
 
 BEFORE = {

@@ -92,6 +92,13 @@ def test_a_look_that_comes_twice_decides_once() -> None:
     assert decide(once, replace(look, now=look.now + 1, throttles=99), LIMITS) == once
 
 
+def test_a_clock_that_was_put_back_stops_nothing() -> None:
+    (*_, last) = paces([BUSY] * 11)
+    look = Look(0, 0, last.looked_at - 86_400)
+    again = decide(decide(last, look, LIMITS), replace(look, now=look.now + 600), LIMITS)
+    assert again.looked_at == look.now + 600
+
+
 def test_other_limits_are_in_force_at_the_next_look() -> None:
     (*_, last) = paces([BUSY] * 11)
     look = Look(1000, 0, last.looked_at + 60)

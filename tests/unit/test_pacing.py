@@ -14,6 +14,7 @@ from botocore.stub import Stubber
 from pixian_s3 import wiring
 from pixian_s3.concurrency import Concurrency
 from pixian_s3.pace import Lanes
+from pixian_s3.pace_record import Setting
 from pixian_s3.pacing import SETTING_SECONDS, Pacing, set_pace
 from pixian_s3.telemetry import Telemetry
 from tests.builders import NOON
@@ -168,8 +169,9 @@ def test_an_account_that_cannot_reserve_gets_one_line_and_a_metric_each_time(
     subject.expect_refused()
     first, second = subject.look(), subject.look()
     assert [line["message"] for line in first.logs if line["level"] == "WARNING"] == [
-        "This account can't reserve concurrency for UploadFunction, so only the lanes of the retry "
-        "queue are limited. Ask AWS for a higher limit. Lambda says: An error occurred "
+        "This account can't reserve 3 concurrent executions for UploadFunction. "
+        "What was reserved before stays; if nothing was, only the lanes of the retry queue are "
+        "limited. Ask AWS for a higher limit. Lambda says: An error occurred "
         f"(InvalidParameterValueException) when calling the PutFunctionConcurrency operation: "
         f"{NO_ROOM}"
     ]
@@ -202,6 +204,42 @@ def test_limits_that_were_set_in_part_are_set_at_the_next_look(settled: Subject)
     settled.expect_polled(2)
     settled.expect_reserved(3)
     settled.look()
+
+
+def test_limits_that_two_looks_set_at_once_are_set_again(settled: Subject) -> None:
+    # Given a look that has begun to set the limits, and another one that sets them meanwhile
+    record, now = settled.pacing.record, settled.now
+    first = record.begin_setting()
+    second = record.begin_setting()
+    record.write_setting(Setting(Lanes(1, 4), reserved=True, set_at=now), second)
+    record.write_setting(Setting(Lanes(3, 2), reserved=True, set_at=now), first)
+    # Then nobody knows what Lambda has, and the next look sets both
+    settled.expect_polled(2)
+    settled.expect_reserved(3)
+    settled.look()
+    # And the one after that has nothing to do
+    settled.look()
+
+
+def test_a_refusal_is_logged_again_only_after_it_worked_in_between(subject: Subject) -> None:
+    subject.expect_polled(2)
+    subject.expect_refused()
+    subject.look()
+    subject.now += SETTING_SECONDS
+    subject.expect_polled(2)
+    subject.expect_refused()
+    assert [line["level"] for line in subject.look().logs] == ["INFO"]
+
+
+@pytest.mark.parametrize(
+    "garbage", [{"lanes": {"S": "5"}}, {"lanes": {"N": "5.5"}}, {"set_at": {"S": "x"}}]
+)
+def test_an_item_that_cannot_be_read_is_as_good_as_none(
+    settled: Subject, garbage: dict[str, Any]
+) -> None:
+    settled.dynamodb.put_item(TableName="claims", Item={**settled.item(), **garbage})
+    remembered = settled.pacing.record.read()
+    assert None in {remembered.pace, remembered.setting}
 
 
 def test_the_item_says_its_version(settled: Subject) -> None:

@@ -70,6 +70,20 @@ def test_a_lane_never_waits_past_the_end_of_its_invocation(
     assert world.told().facts().get("lane_wait_seconds", 0) == waited
 
 
+def test_time_that_passes_in_sending_the_image_back_is_none_to_wait_in(world: World) -> None:
+    waits: list[float] = []
+    services = replace(
+        world.services,
+        sleep=waits.append,
+        # The queue took 50 s of the 60 s that were left.
+        seconds_left=lambda: 10 if world.waiting() else 60,
+    )
+    services.lane.throttles = 9
+    story = Story(world.drop())
+    process_module._try_later_and_slow_down(story, Throttled("429"), services)
+    assert waits == [10 - retry.RETURNING_SECONDS]
+
+
 def test_a_lane_waits_also_if_its_image_cannot_go_back(world: World) -> None:
     world.pixian.answers = [refusal(429)]
     job, began = world.drop(), world.now
@@ -80,10 +94,11 @@ def test_a_lane_waits_also_if_its_image_cannot_go_back(world: World) -> None:
 
 
 def test_throttles_are_counted_for_the_pace(world: World) -> None:
-    world.pixian.answers = [refusal(429), refusal(503), refusal(429)]
-    for name in "abcd":
+    world.pixian.answers = [refusal(429), refusal(503), refusal(429), PAYMENT_REQUIRED]
+    for name in "abcdef":
         world.process(world.drop(name))
-    assert world.services.pace_record.read().throttles == 2
+    # Two, and the one image with which the lane found itself blocked: nobody is ready for more.
+    assert world.services.pace_record.read().throttles == 3
 
 
 # ---- Several lanes and a service that takes few at a time ---------------------------------------
@@ -155,9 +170,12 @@ class Fleet:
         return max(lane.now for lane in self.lanes) - began
 
 
+IMAGES, LANES = 16, 6
+
+
 def run_fleet(world: World, *, waiting: bool) -> tuple[float, int]:
-    jobs = [world.drop(f"{number}.png", picture((number + 1, 9))) for number in range(24)]
-    fleet = Fleet(world, lanes=6, limit=1, waiting=waiting)
+    jobs = [world.drop(f"{number}.png", picture((number + 1, 9))) for number in range(IMAGES)]
+    fleet = Fleet(world, lanes=LANES, limit=1, waiting=waiting)
     seconds = fleet.run(jobs)
     assert len(world.output_keys()) == len(jobs)
     assert len(world.pixian.calls) == len(jobs) + fleet.refusals
@@ -167,17 +185,17 @@ def run_fleet(world: World, *, waiting: bool) -> tuple[float, int]:
 
 
 def test_lanes_that_wait_are_refused_far_less_often_and_are_done_sooner(world: World) -> None:
-    # Given a service that takes one image of a second at a time, and six lanes for 24 of them
+    # Given a service that takes one image of a second at a time, and more lanes
     seconds, refusals = run_fleet(world, waiting=True)
     # Then they don't flood it
-    assert refusals <= 24
-    assert seconds < 3 * 24
+    assert refusals <= IMAGES
+    assert seconds < 3 * IMAGES
 
 
 def test_without_waiting_lanes_flood_it(world: World) -> None:
     """What the test before this one would see if the lanes didn't wait."""
     _, refusals = run_fleet(world, waiting=False)
-    assert refusals > 3 * 24
+    assert refusals > 3 * IMAGES
 
 
 # ---- Blocked ------------------------------------------------------------------------------------
@@ -257,6 +275,27 @@ def test_one_source_that_may_not_be_read_does_not_block_the_others(
     client.meta.events.register("before-parameter-build.s3.GetObject", forbid)
     assert world.process(bad).facts()["outcome"] == "blocked"
     assert world.process(good).facts()["outcome"] == "processed"
+
+
+def test_one_key_that_may_not_be_written_does_not_block_the_others(
+    world: World,
+) -> None:
+    bad, good = world.drop("locked/bad.jpg"), world.drop("good.jpg")
+
+    def forbid(params: dict[str, Any], **_: object) -> None:
+        if params["Key"].startswith("locked/"):
+            raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
+
+    client = world.services.storage._s3
+    client.meta.events.register("before-parameter-build.s3.HeadObject", forbid)
+    assert world.process(bad).facts()["outcome"] == "blocked"
+    assert world.process(good).facts()["outcome"] == "processed"
+
+
+def test_a_folder_marker_is_skipped_by_a_blocked_lane_too(world: World) -> None:
+    world.pixian.answers = [PAYMENT_REQUIRED]
+    world.process(world.drop("a.jpg"))
+    assert world.process(world.drop("folder/")).facts()["outcome"] == "skipped"
 
 
 def test_an_image_that_waited_too_long_is_looked_for_before_a_blocked_lane_gives_it_up(

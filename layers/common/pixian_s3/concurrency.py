@@ -33,7 +33,7 @@ class Concurrency:
                 be reached.
         """
         # A split moves lanes from one function to the other. The one that has fewer now gives them
-        # up first, so that there are never too many, also if this ends in between.
+        # up first, so that the limits never allow too many, also if this ends in between.
         if lanes.upload < lanes.retry:
             refusal = self._reserve(lanes.upload)
             self._poll(lanes.retry)

@@ -78,9 +78,15 @@ def jobs_from_s3_event(event: Mapping[str, Any]) -> list[Job]:
         UnreadableMessage: it isn't an event of S3.
     """
     try:
-        return [_from_record(record) for record in event.get("Records", [])]
+        if event.get("Event") == "s3:TestEvent":
+            return []
+        records = event["Records"]
+        if not isinstance(records, list):
+            raise TypeError
+        return [_from_record(record) for record in records]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise UnreadableMessage(f"It isn't an S3 event: {error!r}") from error
+        # The error's own text may quote the event.
+        raise UnreadableMessage(f"It isn't an S3 event ({type(error).__name__}).") from None
 
 
 def jobs_from_message(body: str) -> list[Job]:
@@ -91,13 +97,13 @@ def jobs_from_message(body: str) -> list[Job]:
     """
     try:
         message = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableMessage(f"It isn't JSON: {error!r}") from error
+    except (ValueError, RecursionError):
+        raise UnreadableMessage("It isn't JSON.") from None
     if not isinstance(message, dict):
         raise UnreadableMessage("It isn't a JSON object.")
     if "requestPayload" in message:
         return jobs_from_s3_event(message["requestPayload"])
-    return [_from_message(message)]
+    return [_checked(message)]
 
 
 def is_newer(sequencer: str, than: str) -> bool:
@@ -109,6 +115,9 @@ def is_newer(sequencer: str, than: str) -> bool:
     width = max(len(sequencer), len(than))
     return sequencer.rjust(width, "0").upper() > than.rjust(width, "0").upper()
 
+
+_LATEST = 2.5e11
+"""Seconds since the epoch that a date can still be made of; neither infinity nor no number is."""
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "bucket": (str,),
@@ -123,9 +132,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def _from_message(message: Mapping[str, Any]) -> Job:
+def _checked(message: Mapping[str, Any]) -> Job:
     known = {field.name: message[field.name] for field in fields(Job) if field.name in message}
-    wrong = [name for name, value in known.items() if not isinstance(value, _TYPES[name])]
+    wrong = [name for name, value in known.items() if not _is_good(name, value)]
     if wrong:
         raise UnreadableMessage(f"These fields don't have the type of a job's: {', '.join(wrong)}.")
     if not (known.get("bucket") and known.get("key")):
@@ -136,13 +145,21 @@ def _from_message(message: Mapping[str, Any]) -> Job:
     return Job(**known)
 
 
+def _is_good(name: str, value: object) -> bool:
+    if isinstance(value, float) and not 0 <= value <= _LATEST:
+        return False
+    return isinstance(value, _TYPES[name])
+
+
 def _from_record(record: dict[str, Any]) -> Job:
     s3 = record["s3"]
-    return Job(
-        bucket=s3["bucket"]["name"],
-        key=unquote_plus(s3["object"]["key"]),
-        etag=s3["object"].get("eTag", "").strip('"'),
-        version_id=s3["object"].get("versionId"),
-        sequencer=s3["object"].get("sequencer", ""),
-        event_time=datetime.fromisoformat(record["eventTime"]).timestamp(),
+    return _checked(
+        {
+            "bucket": s3["bucket"]["name"],
+            "key": unquote_plus(s3["object"]["key"]),
+            "etag": s3["object"].get("eTag", "").strip('"'),
+            "version_id": s3["object"].get("versionId"),
+            "sequencer": s3["object"].get("sequencer", ""),
+            "event_time": datetime.fromisoformat(record["eventTime"]).timestamp(),
+        }
     )

@@ -12,7 +12,7 @@ BLOCKED_SECONDS = 60
 
 
 class Lane:
-    """The lane that this process is.
+    """This process's lane.
 
     Attributes:
         throttles: answers of 429 since the last success.
@@ -20,7 +20,8 @@ class Lane:
 
     def __init__(self) -> None:
         self.throttles = 0
-        self._blocked: Blocked | None = None
+        # Its words only: the error itself would keep all that its traceback refers to.
+        self._blocked: tuple[str, int | None] | None = None
         self._blocked_at = 0.0
 
     def succeeded(self) -> None:
@@ -39,7 +40,7 @@ class Lane:
             The seconds to wait before this lane makes its next request.
         """
         if isinstance(error, Blocked) and error.for_all:
-            self._blocked, self._blocked_at = error, now
+            self._blocked, self._blocked_at = (str(error), error.status), now
         if not isinstance(error, Throttled):
             return 0
         self.throttles += 1
@@ -49,12 +50,9 @@ class Lane:
         """Make sure that it is worth trying an image.
 
         Raises:
-            Blocked: this lane found all images blocked less than a minute ago. The error is not one
-                for the lane to note again, so it tries an image once the minute is over.
+            Blocked: this lane found all images blocked less than a minute ago. Raising it doesn't
+                restart the minute.
         """
         if self._blocked and 0 <= now - self._blocked_at < BLOCKED_SECONDS:
-            raise Blocked(
-                f"{self._blocked} Seen {now - self._blocked_at:.0f} s ago; not tried again yet.",
-                status=self._blocked.status,
-                for_all=False,
-            )
+            reason, status = self._blocked
+            raise Blocked(reason, status=status, for_all=False)

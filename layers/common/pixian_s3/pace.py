@@ -97,7 +97,7 @@ def decide(last: Pace | None, look: Look, limits: Limits) -> Pace:
     """
     if last is None:
         return _first(look, limits)
-    if look.now - last.looked_at < SHORTEST_SECONDS:
+    if 0 <= look.now - last.looked_at < SHORTEST_SECONDS:
         return replace(last, lanes=_within(last.lanes, limits))
     waiting, throttled = look.backlog > 0, look.throttles > last.throttles
     steady = waiting and last.backlog and not throttled

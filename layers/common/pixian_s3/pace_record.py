@@ -1,8 +1,10 @@
 """The pace's own item in the table: throttles counted where they happen, and the last decision."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -57,7 +59,7 @@ class PaceRecord:
         self._at: dict[str, Any] = {"TableName": table_name, "Key": {"id": {"S": ID}}}
 
     def count_throttle(self) -> None:
-        """Count one 429.
+        """Count one time that Pixian took no image: a 429, or a lane that found itself blocked.
 
         If that fails, the pace may rise too early; the lane that was throttled waits all the same.
         """
@@ -76,17 +78,26 @@ class PaceRecord:
         """
         item = self._dynamodb.get_item(**self._at, ConsistentRead=True).get("Item", {})
         throttles = int(item.get("throttles", {}).get("N", 0))
-        return Remembered(_pace(item), _setting(item), throttles)
+        return Remembered(_read(_pace, item), _read(_setting, item), throttles)
 
-    def begin_setting(self) -> None:
-        """Note that the limits are about to be changed, in case that it doesn't come to its end.
+    def begin_setting(self) -> str:
+        """Note that the limits are about to be changed, in case this doesn't come to its end.
+
+        Returns:
+            What `write` needs to know that nobody else has begun since.
 
         Raises:
             ClientError, BotoCoreError: the table can't be reached.
         """
-        self._dynamodb.update_item(**self._at, UpdateExpression="REMOVE set_at")
+        change = uuid4().hex
+        self._dynamodb.update_item(
+            **self._at,
+            UpdateExpression="SET setting = :change REMOVE set_at",
+            ExpressionAttributeValues={":change": {"S": change}},
+        )
+        return change
 
-    def write(self, pace: Pace, setting: Setting) -> None:
+    def write(self, pace: Pace) -> None:
         """Keep a decision for the next look.
 
         Raises:
@@ -100,25 +111,58 @@ class PaceRecord:
             "looked_at": {"N": str(pace.looked_at)},
             "quiet_since": {"N": str(pace.quiet_since)},
             "backlog_at": {"N": str(pace.backlog_at)},
+        }
+        self._set(values)
+
+    def write_setting(self, setting: Setting, change: str) -> None:
+        """Keep what was set; if somebody else has begun to set meanwhile, the next look sets again.
+
+        Args:
+            setting: the limits.
+            change: what `begin_setting` returned.
+
+        Raises:
+            ClientError, BotoCoreError: the table can't be reached.
+        """
+        values: dict[str, AttributeValueTypeDef] = {
             "upload_lanes": {"N": str(setting.lanes.upload)},
             "retry_lanes": {"N": str(setting.lanes.retry)},
             "reserved": {"BOOL": setting.reserved},
             "set_at": {"N": str(setting.set_at)},
         }
+        try:
+            self._set(values, change)
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            self.begin_setting()
+
+    def _set(self, values: "dict[str, AttributeValueTypeDef]", change: str | None = None) -> None:
+        """Set attributes; with `change`, only while that is the last one that was begun."""
+        known = {f":{name}": value for name, value in values.items()}
+        condition: dict[str, Any] = {}
+        if change is not None:
+            known[":change"] = {"S": change}
+            condition["ConditionExpression"] = "setting = :change"
         self._dynamodb.update_item(
             **self._at,
+            **condition,
             UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
             ExpressionAttributeNames={f"#{name}": name for name in values},
-            ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+            ExpressionAttributeValues=known,
         )
 
 
-# Of a later version, too: fields that are unknown here are ignored, missing ones have defaults.
+# Of a later version, too: fields that are unknown here are ignored, missing ones have defaults. An
+# item that can't be read is as good as none.
 
 
-def _pace(item: dict[str, Any]) -> Pace | None:
-    if not {"lanes", "looked_at"} <= item.keys():
+def _read[T](read: Callable[[dict[str, Any]], T], item: dict[str, Any]) -> T | None:
+    try:
+        return read(item)
+    except (KeyError, ValueError):
         return None
+
+
+def _pace(item: dict[str, Any]) -> Pace:
     looked_at = float(item["looked_at"]["N"])
     return Pace(
         lanes=int(item["lanes"]["N"]),
@@ -130,9 +174,7 @@ def _pace(item: dict[str, Any]) -> Pace | None:
     )
 
 
-def _setting(item: dict[str, Any]) -> Setting | None:
-    if not {"upload_lanes", "retry_lanes", "set_at"} <= item.keys():
-        return None
+def _setting(item: dict[str, Any]) -> Setting:
     return Setting(
         lanes=Lanes(int(item["upload_lanes"]["N"]), int(item["retry_lanes"]["N"])),
         reserved=bool(item.get("reserved", {}).get("BOOL", True)),

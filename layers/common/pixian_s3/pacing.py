@@ -10,7 +10,7 @@ from pixian_s3.retry_queue import RetryQueue
 from pixian_s3.telemetry import Telemetry
 
 SETTING_SECONDS = 3600
-"""The limits are set again after this time, in case that something else changed them."""
+"""The limits are set again after this time, in case something else changed them."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,19 @@ def set_pace(pacing: Pacing) -> None:
     lanes, setting = split(pace), remembered.setting
     if setting is None or setting.lanes != lanes or now - setting.set_at >= SETTING_SECONDS:
         setting = _set(lanes, setting, now, pacing)
-    pacing.record.write(pace, setting)
+    pacing.record.write(pace)
     pacing.telemetry.pace(lanes, backlog=backlog, reserved=setting.reserved)
 
 
 def _set(lanes: Lanes, before: Setting | None, now: float, pacing: Pacing) -> Setting:
-    pacing.record.begin_setting()
+    change = pacing.record.begin_setting()
     refusal = pacing.concurrency.set(lanes)
     if refusal and (before is None or before.reserved):
         pacing.telemetry.warn(
-            "This account can't reserve concurrency for UploadFunction, so only the lanes of the "
-            f"retry queue are limited. Ask AWS for a higher limit. Lambda says: {refusal}"
+            f"This account can't reserve {lanes.upload} concurrent executions for UploadFunction. "
+            "What was reserved before stays; if nothing was, only the lanes of the retry queue are "
+            f"limited. Ask AWS for a higher limit. Lambda says: {refusal}"
         )
-    return Setting(lanes, reserved=refusal is None, set_at=now)
+    setting = Setting(lanes, reserved=refusal is None, set_at=now)
+    pacing.record.write_setting(setting, change)
+    return setting

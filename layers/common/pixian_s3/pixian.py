@@ -275,7 +275,8 @@ def _refusal(response: requests.Response) -> PixianS3Error:
             return Blocked(said, status=status)
         case 404 | 405 | 410:
             # Of the address, not of the image.
-            return Blocked(f"{said} Check the stack's parameter PixianEndpoint.", status=status)
+            hint = "Check the stack's parameter PixianEndpoint"
+            return Blocked(f"{hint}. {said}", status=status)
         case 429:
             return Throttled(said, retry_after=_retry_after(response), status=status)
         case _ if 400 <= status < 500 and status != 408:

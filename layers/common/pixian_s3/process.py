@@ -8,6 +8,7 @@ from pixian_s3.configuration import Settings
 from pixian_s3.endings import give_up, reject, remove_report, try_later
 from pixian_s3.errors import (
     AlreadyDone,
+    Blocked,
     Claimed,
     Rejected,
     Skipped,
@@ -54,23 +55,28 @@ def process(job: Job, services: Services) -> None:
 
 
 def _try_later_and_slow_down(story: Story, error: TryLater, services: Services) -> None:
-    # Not past the end of the invocation, or Lambda would try the image again.
-    left = max(0, services.seconds_left() - retry.RETURNING_SECONDS)
     asked = services.lane.failed(error, services.now())
-    story.lane_wait_seconds = int(min(asked, left))
+    story.lane_wait_seconds = _within_the_invocation(asked, services)
     try:
         try_later(story, error, services)
         _tell(story, services)
     finally:
         # Last of all: neither the image nor its claim waits for the lane.
-        if isinstance(error, Throttled):
+        if isinstance(error, Throttled) or (isinstance(error, Blocked) and error.for_all):
             services.pace_record.count_throttle()
-            services.sleep(story.lane_wait_seconds)
+        if asked:
+            services.sleep(_within_the_invocation(asked, services))
+
+
+def _within_the_invocation(seconds: float, services: Services) -> int:
+    """A wait cut to the invocation's time; beyond it, Lambda would try the image again."""
+    return int(max(0, min(seconds, services.seconds_left() - retry.RETURNING_SECONDS)))
 
 
 def discard(body: str, message_id: str, error: UnreadableMessage, services: Services) -> None:
     """Leave a message that can't be read in the dead-letter queue, for a person to look at."""
-    services.retry_queue.discard(body)
+    with services.telemetry.telling_crashes(f"message {message_id}"):
+        services.retry_queue.discard(body)
     services.telemetry.unreadable(message_id, str(error))
 
 
@@ -81,16 +87,21 @@ def bury_all(jobs: Iterable[Job], services: Services) -> None:
         Claimed: a call for one is under way at this moment.
     """
     for job in jobs:
-        story = Story(job)
-        with suppress(Unavailable):
-            _find_calls(story, services)
-        if not _is_done(story, services):
-            reason = (
-                f"It was tried {retry.MAX_RECEIPTS} times, and each time the function crashed or "
-                "was ended; its log says why."
-            )
-            give_up(story, reason, services)
-        _tell(story, services)
+        with services.telemetry.telling_crashes(job.key):
+            _bury(job, services)
+
+
+def _bury(job: Job, services: Services) -> None:
+    story = Story(job)
+    with suppress(Unavailable):
+        _find_calls(story, services)
+    if not _is_done(story, services):
+        reason = (
+            f"It was tried {retry.MAX_RECEIPTS} times, and each time the function crashed or "
+            "was ended; its log says why."
+        )
+        give_up(story, reason, services)
+    _tell(story, services)
 
 
 def _is_done(story: Story, services: Services) -> bool:
@@ -117,6 +128,7 @@ def _tell(story: Story, services: Services) -> None:
 
 def _make_cut_out_or_report(story: Story, services: Services) -> None:
     try:
+        _require_file(story.job)
         if not retry.blocked_too_long(story.job, services.now()):
             services.lane.require_open(services.now())
         _find_calls(story, services)
@@ -149,10 +161,14 @@ def _make_cut_out(story: Story, services: Services) -> None:
         story.end(Outcome.PROCESSED)
 
 
+def _require_file(job: Job) -> None:
+    if job.key.endswith("/"):
+        raise Skipped("It is a folder marker.")
+
+
 def _settings(story: Story, services: Services) -> Settings:
     key = story.job.key
-    if key.endswith("/"):
-        raise Skipped("It is a folder marker.")
+    _require_file(story.job)
     settings = services.configuration.current().settings_for(key)
     story.prefix, story.parameters = settings.prefix, settings.form
     if not settings.flag("pipeline.enabled"):

@@ -77,7 +77,7 @@ class Storage:
         """
         condition = {} if job.version_id else {"IfMatch": job.etag}
         with tempfile.TemporaryFile() as file:
-            with _s3_errors("The source", for_all=False):
+            with _s3_errors("The source"):
                 found = self._s3.get_object(**_version(job), **condition)  # type: ignore[arg-type]
                 _require_size(found["ContentLength"])
                 for chunk in found["Body"].iter_chunks(_CHUNK_BYTES):
@@ -92,7 +92,7 @@ class Storage:
         )
 
     def _tags(self, job: Job) -> dict[str, str]:
-        with _s3_errors("The source's tags", for_all=False):
+        with _s3_errors("The source's tags"):
             found = self._s3.get_object_tagging(**_version(job))  # type: ignore[arg-type]
         return {tag["Key"]: tag["Value"] for tag in found["TagSet"]}
 
@@ -204,17 +204,16 @@ def _gone_is_overtaken() -> Iterator[None]:
 
 
 @contextmanager
-def _s3_errors(what: str, *, for_all: bool = True) -> Iterator[None]:
-    """Raise what an error of S3 means; if one source can't be read (`for_all`), others may."""
+def _s3_errors(what: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _meaning(what, error, for_all=for_all) from error
+        raise _meaning(what, error) from error
     except (BotoCoreError, OSError) as error:
         raise Unavailable(f"{what}: S3 can't be reached: {error}") from error
 
 
-def _forbidden(what: str, error: ClientError, *, for_all: bool) -> PixianS3Error:
+def _forbidden(what: str, error: ClientError) -> PixianS3Error:
     if "s3:ListBucket" in str(error):
         # Who may not list a bucket isn't told that something is absent, but what they lack.
         return Gone(f"{what} is not there any more.")
@@ -223,15 +222,16 @@ def _forbidden(what: str, error: ClientError, *, for_all: bool) -> PixianS3Error
             f"{what} is encrypted with a key of its own, which may not be used here. Drop the file "
             "again without it."
         )
-    return Blocked(f"{what} may not be read or written: {error}", for_all=for_all)
+    # A policy may forbid one prefix only, so other images are tried.
+    return Blocked(f"{what} may not be read or written: {error}", for_all=False)
 
 
-def _meaning(what: str, error: ClientError, *, for_all: bool) -> PixianS3Error:
+def _meaning(what: str, error: ClientError) -> PixianS3Error:
     code = error.response["Error"]["Code"]
     if code in _ABSENT:
         return Gone(f"{what} is not there any more.")
     if code in _FORBIDDEN:
-        return _forbidden(what, error, for_all=for_all)
+        return _forbidden(what, error)
     if code == "InvalidObjectState":
         return Rejected(f"{what} is in an archive. Drop the file again in another storage class.")
     if code in _CONFLICT:

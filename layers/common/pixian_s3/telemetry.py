@@ -8,6 +8,7 @@ from urllib.parse import quote
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from pixian_s3.errors import Claimed
 from pixian_s3.pace import Lanes
 from pixian_s3.story import Outcome, Story
 
@@ -47,6 +48,9 @@ class Telemetry:
         """Log an exception that passes; what catches it above writes nothing."""
         try:
             yield
+        except Claimed:
+            # Another invocation is at work on it: no crash, though the message has to come again.
+            raise
         except Exception:
             self.crashed(what)
             raise

@@ -129,8 +129,8 @@ def build_pacing(environment: PaceEnvironment) -> Pacing:
     """Connect what sets the pace."""
     return Pacing(
         limits=Limits(
-            start=int(environment.start_concurrency),
-            most=int(environment.max_concurrency),
+            start=int(float(environment.start_concurrency)),
+            most=int(float(environment.max_concurrency)),
             ramp_seconds=60 * float(environment.ramp_minutes),
         ),
         record=PaceRecord(boto3.client("dynamodb", config=_AWS), environment.claim_table),
