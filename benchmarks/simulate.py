@@ -22,7 +22,7 @@ _RUNS = 100
 _WINDOW_SECONDS = 30
 _HEADINGS = (
     *("images", "lanes at most", "service", "time", "optimum", "ratio", "429", "503", "expired"),
-    *("dead letters", "calls too many", "single uploads", "taken after 1 min", "longest wait"),
+    *("dead letters", "excess calls", "single uploads", "taken after 1 min", "longest wait"),
     *("done after 5 min", "longest until done"),
 )
 
@@ -52,7 +52,7 @@ def rows() -> Iterator[Row]:
     yield Row("503 from 1 h to 1 h 20 min", replace(hard, failing=((3600, 4800),)))
     falling = upload(100_000, 100, (7200, 15), (9000, 100))
     yield Row("limit 15 from 2 h to 2.5 h", falling, plotted=True)
-    yield Row("looks anywhere in their minute", replace(hard, look_jitter=59))
+    yield Row("PaceFunction at any second of its minute", replace(hard, look_jitter=59))
     stream = tuple((60.0 * minute, 120) for minute in range(180))
     yield Row("120 uploads a minute", Case(stream))
 

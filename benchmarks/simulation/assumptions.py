@@ -68,7 +68,7 @@ ASSUMPTIONS = (
     ),
     (
         "EventBridge Scheduler runs PaceFunction every minute, up to 5 s late. It promises only "
-        "the minute: see the row with looks anywhere in their minute.",
+        "the minute: see the row with PaceFunction at any second of its minute.",
         "https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html",
     ),
 )
