@@ -1,4 +1,4 @@
-"""How fast a backlog is worked off: `make simulate`, or `python -m benchmarks.simulate --help`.
+"""How long a backlog takes: `make simulate`, or `python -m benchmarks.simulate --help`.
 
 Prints a table in Markdown, and with --plot the lanes and the backlog over time for Mermaid.
 """
@@ -72,8 +72,9 @@ def main() -> None:
     seed = secrets.randbelow(2**32) if arguments.seed is None else arguments.seed
     print(f"Seed {seed}, {arguments.seconds:g} s a call.\n")
     one = arguments.images or arguments.limit or arguments.most
-    chosen = [_chosen(arguments)] if one else list(rows())
-    _table([row._replace(case=_paced(row.case, arguments)) for row in chosen], seed)
+    cases = [_chosen(arguments)] if one else list(rows())
+    chosen = [row._replace(case=replace(row.case, seconds=arguments.seconds)) for row in cases]
+    _table(chosen, seed)
     if not one:
         print("\n80 images of 1 s, 8 lanes and a limit of 2; 10,000 of 5 s, 100 lanes, limit 50:\n")
         _table(list(collapses()), seed, columns=10)
@@ -114,10 +115,6 @@ def _chosen(arguments: argparse.Namespace) -> Row:
     service = f"limit {arguments.limit}" if limits else ""
     case = upload(arguments.images or 10_000, arguments.most or 25, *limits)
     return Row(service, case, plotted=True)
-
-
-def _paced(case: Case, arguments: argparse.Namespace) -> Case:
-    return replace(case, seconds=arguments.seconds)
 
 
 def _run(case: Case, seed: int) -> Outcome:

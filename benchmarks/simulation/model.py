@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, cast
 from pixian_s3 import pace, retry
 from pixian_s3.errors import Throttled, TryLater, Unavailable
 from pixian_s3.job import Job
+from pixian_s3.lane import Lane
 from pixian_s3.pace import Limits, Look
 
 MAX_EVENT_AGE_SECONDS = 60
@@ -178,14 +179,14 @@ class Pixian:
 
 
 class _Lane:
-    """An execution environment, which knows its 429s in a row."""
+    """An execution environment, with the memory that the program has there."""
 
-    __slots__ = ("error", "function", "job", "number", "throttles")
+    __slots__ = ("error", "function", "job", "memory", "number")
 
     def __init__(self, function: "_Function", number: int, job: Job) -> None:
         self.function, self.number, self.job = function, number, job
         self.error: TryLater | None = None
-        self.throttles = 0
+        self.memory = Lane()
 
 
 class _Function:
@@ -374,7 +375,8 @@ class Simulation:
             self._after(seconds, self._succeed, lane)
 
     def _succeed(self, lane: _Lane) -> None:
-        job, lane.throttles = lane.job, 0
+        job = lane.job
+        lane.memory.succeeded()
         self._calls -= 1
         self._pixian.finish()
         self._outcome.processed += 1
@@ -394,8 +396,7 @@ class Simulation:
             self._send(job, 1, delay)
         if isinstance(error, Throttled):
             self._outcome.refusals += 1
-            lane.throttles += 1
-            wait = retry.lane_wait_seconds(lane.throttles, error.retry_after)
+            wait = lane.memory.failed(error, self._now)
             self._after(wait if self._case.lane_waits else 0, self._free, lane)
         else:
             self._outcome.failures += 1

@@ -20,7 +20,7 @@ type Event = dict[str, Any]
 
 
 class Direct:
-    """What the functions make of a drop, each told as the outcome that they log, or CRASHED.
+    """What the functions make of an upload: the outcome that they log, or CRASHED.
 
     Attributes:
         blocked: functions that said so last; they would go on saying so for a minute.

@@ -154,7 +154,7 @@ def _logged(direct: Direct, key: str) -> str:
 
 
 def _looks(direct: Direct) -> int:
-    """How many stand in the log."""
+    """The number of them in the log."""
     logs = direct.world.stack.client("logs").get_paginator("filter_log_events")
     pages = logs.paginate(logGroupName=direct.world.stack.outputs["PaceLog"])
     return sum("LanesAllowed" in event["message"] for page in pages for event in page["events"])

@@ -140,7 +140,7 @@ def _checked(message: Mapping[str, Any]) -> Job:
     if not (known.get("bucket") and known.get("key")):
         raise UnreadableMessage("It names no bucket or no key.")
     if not (known.get("version_id") or known.get("etag")):
-        # Without either, one upload can't be told from another, and might be taken for done.
+        # Neither identifies the upload, so it could be confused with one that is done.
         raise UnreadableMessage("It names neither a version nor an ETag.")
     return Job(**known)
 

@@ -35,4 +35,4 @@ class RetryQueue:
 
     def bury(self, job: Job) -> None:
         """Leave the job for a person; SQS's own redrive sends it round again as it is."""
-        self._sqs.send_message(QueueUrl=self._dead_letter_url, MessageBody=job.to_message())
+        self.discard(job.to_message())

@@ -58,13 +58,13 @@ class Telemetry:
     def crashed(self, what: str) -> None:
         """Log the exception that is being handled, and count it."""
         self._logger.exception("crashed", extra={"what": what})
-        self._count_once("Crashes")
+        self._count_all({"Crashes": 1})
 
     def unreadable(self, message_id: str, reason: str) -> None:
         """Log a message that went to the dead-letter queue as it came, and count it."""
         about = {"message_id": message_id, "reason": reason}
         self._logger.error("unreadable message", extra=about)
-        self._count_once("UnreadableMessages")
+        self._count_all({"UnreadableMessages": 1})
 
     def pace(self, lanes: Lanes, *, backlog: int, reserved: bool) -> None:
         """Log how many lanes there may be from now on, and count them.
@@ -81,16 +81,12 @@ class Telemetry:
             "Backlog": backlog,
         }
         self._logger.info("pace", extra={"pace": facts | {"reserved": reserved}})
-        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
-        for name, value in facts.items():
-            metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
-        if not reserved:
-            metrics.add_metric(name="ReservationsRefused", unit=MetricUnit.Count, value=1)
-        metrics.flush_metrics()
+        self._count_all(facts if reserved else facts | {"ReservationsRefused": 1})
 
-    def _count_once(self, name: str) -> None:
+    def _count_all(self, counts: dict[str, int]) -> None:
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
-        metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+        for name, value in counts.items():
+            metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
         metrics.flush_metrics()
 
     def tell(self, story: Story) -> None:
