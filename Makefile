@@ -88,10 +88,10 @@ simulate: $(VENV)/.done ## how the pace follows a backlog, against a model of AW
 	@exec $(PYTHON) -m benchmarks.simulate $(if $(IMAGES),--images $(IMAGES)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LIMIT),--limit $(LIMIT)) $(if $(MAX),--most $(MAX)) $(if $(SEED),--seed $(SEED)) $(if $(PLOT),--plot)
 
 corpus: $(VENV)/.done ## thousands of bad files through the upload function [SEED= COUNT=]
-	@exec $(PYTHON) -m tests.faults.corpus.run_corpus $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
+	@exec $(PYTHON) -m tests.fuzz.run_corpus $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
 faults: $(VENV)/.done $(TOOLS)/model/.done ## every fault at every step, and what became of the image [SEED= COUNT= ONLY=]
-	@exec $(PYTHON) -m tests.faults.matrix $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(if $(ONLY),--only $(ONLY))
+	@exec $(PYTHON) -m tests.fault_injection $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(if $(ONLY),--only $(ONLY))
 
 verify-live: pixian-credentials $(VENV)/.done $(TOOLS)/photographs/.done ## what is assumed about Pixian, against the real one in test mode [PIXIAN_API_ID= PIXIAN_API_SECRET= PIXIAN_ENDPOINT=]
 	@exec $(PYTHON) -m pytest -q tests/contract/test_service.py tests/contract/test_assumptions.py --live

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from admin.errors import UserError
 from admin.stack import Stack, chosen
-from pixian_s3.configuration import Configuration, parse
+from pixian_s3.config.document import Configuration, parse
+from pixian_s3.config.parameters import Value
 from pixian_s3.errors import InvalidConfiguration
-from pixian_s3.parameters import Value
 
 _POLL_SECONDS = 1
 _PATIENCE_SECONDS = 120

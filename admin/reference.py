@@ -7,8 +7,8 @@ import json
 import re
 from pathlib import Path
 
-from pixian_s3.parameters import PIPELINE, PIXIAN, Parameter
-from pixian_s3.schema import document_schema
+from pixian_s3.config.parameters import PIPELINE, PIXIAN, Parameter
+from pixian_s3.config.schema import document_schema
 
 _ROOT = Path(__file__).parent.parent
 DOCUMENT = _ROOT / "docs/configuration.md"

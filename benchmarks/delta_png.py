@@ -14,8 +14,8 @@ from typing import Self
 import requests
 from PIL import Image
 
-from local.pixian import StandIn
-from pixian_s3 import delta
+from local.fake_pixian import StandIn
+from pixian_s3.images import delta_png
 
 _PHOTOGRAPHS = Path(__file__).parents[1] / ".tools/photographs/skimage/data"
 _NAMES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
@@ -96,7 +96,7 @@ def _rebuilt(service: StandIn, photograph: bytes) -> Run:
     body, seconds = _ask(service, photograph, "delta_png")
     result = BytesIO()
     began = time.perf_counter()
-    delta.rebuild(BytesIO(body), BytesIO(photograph), result)
+    delta_png.rebuild(BytesIO(body), BytesIO(photograph), result)
     rebuild = time.perf_counter() - began
     return Run(len(body), seconds, rebuild, len(result.getvalue()))
 

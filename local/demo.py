@@ -27,8 +27,8 @@ from local.world import (
     pixian_from_environment,
     world,
 )
-from pixian_s3.configuration import Configuration
-from pixian_s3.parameters import Value
+from pixian_s3.config.document import Configuration
+from pixian_s3.config.parameters import Value
 
 _PHOTOGRAPHS = ROOT / ".tools/photographs/skimage/data"
 _DEFAULT_IMAGES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from urllib.parse import quote
 
-from pixian_s3.parameters import Value, form_value
+from pixian_s3.config.parameters import Value, form_value
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from admin.config import check, publish
 from admin.errors import UserError
 from admin.stack import STACK_FILE, LocalStack, running_here
 from local.deployment import deploy
+from local.fake_pixian import StandIn
 from local.ministack import ROOT, MiniStack
-from local.pixian import StandIn
 from local.stories import follow, tell
 
 DIRECTORY = ROOT / ".local"

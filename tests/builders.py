@@ -9,8 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from pixian_s3 import configuration
-from pixian_s3.configuration import Settings
+from pixian_s3.config.document import Settings, parse
 from pixian_s3.job import Job
 
 NOON = 1_790_000_000.0
@@ -39,7 +38,7 @@ def make_job(key: str = "shoes/a.jpg", **changes: Any) -> Job:
 
 def make_settings(key: str = "shoes/a.jpg", **document: Any) -> Settings:
     """What a document, given by its parts, says about a key."""
-    faultless = configuration.parse(json.dumps(document))
+    faultless = parse(json.dumps(document))
     return faultless.settings_for(key)
 
 

@@ -1,9 +1,14 @@
 """What the tests of every kind share."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
+from aws_lambda_powertools.utilities.parameters import base
 from hypothesis import HealthCheck, settings
+from moto import mock_aws
+
+from tests.clock import PowertoolsClock
 
 # No example may fail for being slow, nor leave anything behind. The first one to hold text waits
 # for a table of all characters, which takes seconds on a busy machine.
@@ -29,3 +34,18 @@ def no_aws_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def aws(no_aws_account: None) -> Iterator[None]:  # noqa: ARG001 - it sets the environment
+    """AWS in memory."""
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def powertools_clock(monkeypatch: pytest.MonkeyPatch) -> PowertoolsClock:
+    """The clock by which Powertools' parameters expire."""
+    clock = PowertoolsClock()
+    monkeypatch.setattr(base, "datetime", clock)
+    return clock

@@ -16,7 +16,7 @@ from tests.contract.verdicts import Verdict
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs/assumptions.md"
 _PROGRAM = "layers/common/pixian_s3/"
-_STAND_IN = "local/pixian/"
+_STAND_IN = "local/fake_pixian/"
 _TABLE = re.compile(r"(?<=<!-- assumptions -->\n).*(?=<!-- /assumptions -->)", re.DOTALL)
 
 

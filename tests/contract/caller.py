@@ -14,10 +14,10 @@ import requests
 from PIL import Image
 from requests_toolbelt import MultipartEncoder
 
-from pixian_s3 import inputs, pixian
-from pixian_s3.credentials import Credentials
-from pixian_s3.inputs import Base64, Upload, Url
-from pixian_s3.pixian import Pixian
+from pixian_s3.pixian import client, inputs
+from pixian_s3.pixian.client import Pixian
+from pixian_s3.pixian.credentials import Credentials
+from pixian_s3.pixian.inputs import Base64, Upload, Url
 from tests.contract.guard import GuardedSession
 from tests.contract.samples import Sample, sample
 
@@ -92,7 +92,7 @@ class Caller:
         """Send what the client wouldn't."""
         body = MultipartEncoder({"test": "true"} | dict(fields))
         return self._session.post(
-            pixian.remove_background_url(self.endpoint),
+            client.remove_background_url(self.endpoint),
             data=body,
             auth=self._auth(credentials or self.credentials),
             headers={"Content-Type": body.content_type},

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from pixian_s3 import delta
 from pixian_s3.errors import Rejected
-from pixian_s3.inputs import MAX_BASE64_CHARACTERS
+from pixian_s3.images import delta_png
+from pixian_s3.pixian.inputs import MAX_BASE64_CHARACTERS
 from tests.contract.caller import Answer, Caller
 from tests.contract.samples import SIZE, Sample, cup, followed, holed, lying, padded, sample
 from tests.contract.samples import sixteen_bits as sixteen_bit_sample
@@ -102,7 +102,7 @@ def delta_is_png(caller: Caller) -> Verdict:
     """Rebuild a delta PNG with the program's own code; its pixels are those of the plain PNG."""
     rebuilt = io.BytesIO()
     encoded = caller.cut_out({"output.format": "delta_png"}).body
-    delta.rebuild(io.BytesIO(encoded), io.BytesIO(sample().data), rebuilt)
+    delta_png.rebuild(io.BytesIO(encoded), io.BytesIO(sample().data), rebuilt)
     plain = caller.cut_out().pixels()
     with Image.open(rebuilt) as image:
         different = int((np.asarray(image.convert("RGBA")) != plain).any(axis=2).sum())

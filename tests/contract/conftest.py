@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import requests
 
-from local.pixian import StandIn
-from pixian_s3.credentials import Credentials
+from local.fake_pixian import StandIn
 from pixian_s3.errors import PixianS3Error
-from pixian_s3.inputs import Upload
-from pixian_s3.pixian import CutOut, Pixian
+from pixian_s3.pixian.client import CutOut, Pixian
+from pixian_s3.pixian.credentials import Credentials
+from pixian_s3.pixian.inputs import Upload
 from tests.builders import picture
 from tests.contract.caller import Caller
 from tests.contract.verdicts import VERDICTS, Verdict, table

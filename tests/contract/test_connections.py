@@ -8,10 +8,10 @@ import pytest
 import requests
 from requests.adapters import BaseAdapter
 
-from pixian_s3.credentials import Credentials
 from pixian_s3.errors import Throttled, Unavailable
-from pixian_s3.inputs import Upload
-from pixian_s3.pixian import MAX_IDLE_SECONDS, Pixian
+from pixian_s3.pixian.client import MAX_IDLE_SECONDS, Pixian
+from pixian_s3.pixian.credentials import Credentials
+from pixian_s3.pixian.inputs import Upload
 from tests.builders import NOON, nobody, picture
 from tests.contract.conftest import Service
 from tests.contract.serving import QuietHandler, served

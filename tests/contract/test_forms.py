@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import given
 
-from local.pixian.parameters import read_parameters
-from pixian_s3.configuration import parse
+from local.fake_pixian.parameters import read_parameters
+from pixian_s3.config.document import parse
 from tests.unit.documents import DOCUMENTS
 
 

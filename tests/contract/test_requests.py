@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pixian_s3 import parameters
-from pixian_s3.credentials import Credentials
+from pixian_s3.config import parameters
 from pixian_s3.errors import Unauthorized
-from pixian_s3.inputs import Upload
-from pixian_s3.pixian import Pixian
+from pixian_s3.pixian.client import Pixian
+from pixian_s3.pixian.credentials import Credentials
+from pixian_s3.pixian.inputs import Upload
 from tests.builders import make_settings, picture
 from tests.contract.conftest import Service
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pixian_s3.credentials import Credentials
 from pixian_s3.errors import Rejected
+from pixian_s3.pixian.credentials import Credentials
 from tests.contract.caller import Answer, Caller
 from tests.contract.samples import SIZE, Sample, lying, sample
-from tests.unit.local_pixian.client import site
+from tests.unit.fake_pixian.client import site
 
 BLUE = {"background.color": "#0055ff"}
 CROP = {"result.crop_to_foreground": "true"}

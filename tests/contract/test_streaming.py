@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from pixian_s3.credentials import Credentials
-from pixian_s3.inputs import Upload
-from pixian_s3.pixian import Pixian
+from pixian_s3.pixian.client import Pixian
+from pixian_s3.pixian.credentials import Credentials
+from pixian_s3.pixian.inputs import Upload
 from tests.contract.serving import QuietHandler, served
 
 MB = 1 << 20

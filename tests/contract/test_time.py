@@ -10,10 +10,8 @@ from tempfile import TemporaryFile
 import pytest
 import requests
 
-from pixian_s3.credentials import Credentials
 from pixian_s3.errors import Rejected, Unavailable
-from pixian_s3.inputs import Upload
-from pixian_s3.pixian import (
+from pixian_s3.pixian.client import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
     SLOWEST_BYTES_PER_SECOND,
@@ -21,10 +19,12 @@ from pixian_s3.pixian import (
     Pixian,
     call_seconds,
 )
+from pixian_s3.pixian.credentials import Credentials
+from pixian_s3.pixian.inputs import Upload
 from tests.builders import picture
 from tests.contract.conftest import Service
 from tests.contract.serving import QuietHandler, served
-from tests.unit.local_pixian.certificate import server_context
+from tests.unit.fake_pixian.certificate import server_context
 
 ENOUGH = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + WRITING_SECONDS
 

@@ -6,8 +6,17 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pixian_s3.configuration import Configuration
-from pixian_s3.parameters import PIPELINE, PIXIAN, Boolean, Choice, Integer, Kind, Text, is_plain
+from pixian_s3.config.document import Configuration
+from pixian_s3.config.parameters import (
+    PIPELINE,
+    PIXIAN,
+    Boolean,
+    Choice,
+    Integer,
+    Kind,
+    Text,
+    is_plain,
+)
 
 _NULLED_FOR_DELTA_PNG = {
     "background.color": None,

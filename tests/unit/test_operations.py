@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 
-from pixian_s3 import delta, images, retry
+from pixian_s3 import retry
+from pixian_s3.images import delta_png, identify
 from tests.builders import NOON, make_job
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
-NAMED = {"DAMAGED": images.DAMAGED, "UNREADABLE": images.UNREADABLE, "_NO_DELTA": delta._NO_DELTA}
+NAMED = {
+    "DAMAGED": identify.DAMAGED,
+    "UNREADABLE": identify.UNREADABLE,
+    "_NO_DELTA": delta_png._NO_DELTA,
+}
 OPENINGS = [
     re.sub(r"\\?….*", "", opening)
     for row in re.findall(r"^\| (`[^|]*)\|", OPERATIONS, re.MULTILINE)
@@ -48,7 +53,7 @@ def first_words(message: ast.expr) -> str:
 
 # Messages that are made elsewhere: `said` quotes Pixian, `otherwise` is given by the callers of
 # `opened`, who are all in NAMED, and `what` S3 refuses to one file alone is its source.
-ELSEWHERE = {"said": "Pixian answered 4", "otherwise": images.DAMAGED}
+ELSEWHERE = {"said": "Pixian answered 4", "otherwise": identify.DAMAGED}
 
 
 @pytest.mark.parametrize("words", sorted(set(rejections())))

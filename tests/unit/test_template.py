@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
-from pixian_s3 import configuration, credentials, retry, telemetry
-from pixian_s3.ledger import KEPT_SECONDS
+from pixian_s3 import retry
+from pixian_s3.aws import telemetry
+from pixian_s3.aws.ledger import KEPT_SECONDS
+from pixian_s3.aws.s3 import MAX_SOURCE_BYTES
+from pixian_s3.config.document import parse
 from pixian_s3.pace import FEWEST_LANES, FEWEST_RETRY_LANES
-from pixian_s3.pixian import call_seconds
-from pixian_s3.storage import MAX_SOURCE_BYTES
+from pixian_s3.pixian import credentials
+from pixian_s3.pixian.client import call_seconds
 from pixian_s3.wiring import Environment, PaceEnvironment
 from tests.template import GLOBALS, RESOURCES, ROOT, TEMPLATE, TEXT, properties
 
@@ -251,7 +254,7 @@ def test_the_first_secret_is_a_placeholder_to_the_program() -> None:
 
 
 def test_the_first_document_is_valid_and_costs_nothing() -> None:
-    first = configuration.parse(properties("FirstConfiguration")["Content"])
+    first = parse(properties("FirstConfiguration")["Content"])
     assert first.settings_for("a.jpg").form["test"] == "true"
 
 

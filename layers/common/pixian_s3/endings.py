@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from pixian_s3 import metadata, naming, retry
+from pixian_s3 import retry
+from pixian_s3.aws.s3 import Overtaken
 from pixian_s3.errors import (
     Blocked,
     PixianS3Error,
@@ -11,10 +12,10 @@ from pixian_s3.errors import (
     TryLater,
     Unavailable,
 )
-from pixian_s3.metadata import StoredObject
-from pixian_s3.report import error_report
+from pixian_s3.output import keys, metadata
+from pixian_s3.output.metadata import StoredObject
+from pixian_s3.output.report import error_report
 from pixian_s3.services import Services
-from pixian_s3.storage import Overtaken
 from pixian_s3.story import Outcome, Story
 
 _MAX_RACES = 3
@@ -44,7 +45,7 @@ def try_later(story: Story, error: TryLater, services: Services) -> None:
 
 def remove_report(story: Story, services: Services) -> None:
     """Remove what an earlier try or an older file left; a newer file's report stays."""
-    key = naming.report_key(story.job.key)
+    key = keys.report_key(story.job.key)
 
     def remove(existing: StoredObject | None) -> None:
         if existing:
@@ -68,7 +69,7 @@ def give_up(story: Story, reason: str, services: Services) -> None:
 
 
 def _report(story: Story, error: PixianS3Error, services: Services) -> None:
-    key = naming.report_key(story.job.key)
+    key = keys.report_key(story.job.key)
     report, about = error_report(story, error), metadata.event(story.job)
 
     def write(existing: StoredObject | None) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pixian_s3.concurrency import Concurrency
+from pixian_s3.aws.concurrency import Concurrency
+from pixian_s3.aws.pace_record import PaceRecord, Setting
+from pixian_s3.aws.queues import RetryQueue
+from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.pace import Lanes, Limits, Look, decide, split
-from pixian_s3.pace_record import PaceRecord, Setting
-from pixian_s3.retry_queue import RetryQueue
-from pixian_s3.telemetry import Telemetry
 
 SETTING_SECONDS = 3600
 """The limits are set again after this time, in case something else changed them."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 
 from pixian_s3 import retry
-from pixian_s3.configuration import Settings
+from pixian_s3.config.document import Settings
 from pixian_s3.endings import give_up, reject, remove_report, try_later
 from pixian_s3.errors import (
     AlreadyDone,
@@ -17,11 +17,11 @@ from pixian_s3.errors import (
     Unavailable,
     UnreadableMessage,
 )
+from pixian_s3.images.prepare import choose_input, prepare
 from pixian_s3.job import Job
+from pixian_s3.output.result import finish, look, require_picture, result_key, store
 from pixian_s3.purchase import paid_for, persist, purchase
-from pixian_s3.result import finish, look, require_picture, result_key, store
 from pixian_s3.services import Services
-from pixian_s3.source import choose_input, prepare
 from pixian_s3.story import Outcome, Story
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from pixian_s3 import retry
-from pixian_s3.credentials import Credentials
 from pixian_s3.endings import reject
 from pixian_s3.errors import (
     Blocked,
@@ -14,8 +13,9 @@ from pixian_s3.errors import (
     Unauthorized,
     Unavailable,
 )
-from pixian_s3.inputs import Image
-from pixian_s3.pixian import CutOut
+from pixian_s3.pixian.client import CutOut
+from pixian_s3.pixian.credentials import Credentials
+from pixian_s3.pixian.inputs import Image
 from pixian_s3.services import Services
 from pixian_s3.story import Outcome, Story
 

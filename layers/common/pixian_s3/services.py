@@ -4,17 +4,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from pixian_s3.appconfig import LiveConfiguration
-from pixian_s3.calls import Calls
+from pixian_s3.aws.appconfig import LiveConfiguration
+from pixian_s3.aws.calls import Calls
+from pixian_s3.aws.ledger import Ledger
+from pixian_s3.aws.pace_record import PaceRecord
+from pixian_s3.aws.queues import RetryQueue
+from pixian_s3.aws.s3 import Storage
+from pixian_s3.aws.secrets import CredentialsSecret
+from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.job import Job
 from pixian_s3.lane import Lane
-from pixian_s3.ledger import Ledger
-from pixian_s3.pace_record import PaceRecord
-from pixian_s3.pixian import Pixian
-from pixian_s3.retry_queue import RetryQueue
-from pixian_s3.secret import CredentialsSecret
-from pixian_s3.storage import Storage
-from pixian_s3.telemetry import Telemetry
+from pixian_s3.pixian.client import Pixian
 
 _LONGEST_SECONDS = 900
 """Lambda's own limit."""

@@ -15,20 +15,20 @@ from aws_lambda_powertools.utilities.parameters import AppConfigProvider, Secret
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
-from pixian_s3.appconfig import LiveConfiguration
-from pixian_s3.calls import Calls
-from pixian_s3.concurrency import Concurrency
+from pixian_s3.aws.appconfig import LiveConfiguration
+from pixian_s3.aws.calls import Calls
+from pixian_s3.aws.concurrency import Concurrency
+from pixian_s3.aws.ledger import Ledger
+from pixian_s3.aws.pace_record import PaceRecord
+from pixian_s3.aws.queues import RetryQueue
+from pixian_s3.aws.s3 import Storage
+from pixian_s3.aws.secrets import CredentialsSecret
+from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.lane import Lane
-from pixian_s3.ledger import Ledger
 from pixian_s3.pace import Limits
-from pixian_s3.pace_record import PaceRecord
 from pixian_s3.pacing import Pacing
-from pixian_s3.pixian import Pixian
-from pixian_s3.retry_queue import RetryQueue
-from pixian_s3.secret import CredentialsSecret
+from pixian_s3.pixian.client import Pixian
 from pixian_s3.services import Services
-from pixian_s3.storage import Storage
-from pixian_s3.telemetry import Telemetry
 
 _AWS = Config(
     connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 5}

@@ -1,0 +1,1 @@
+"""The configuration document: its parameters, its checks and its JSON schema."""

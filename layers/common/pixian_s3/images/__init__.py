@@ -1,0 +1,1 @@
+"""Image files: what they are, and how they become what Pixian takes."""

@@ -1,0 +1,1 @@
+"""What is written to the output bucket, and under which keys."""

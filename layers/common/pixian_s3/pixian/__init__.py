@@ -1,0 +1,1 @@
+"""The Pixian API: the call, what it takes and what its answers mean."""

@@ -1,0 +1,50 @@
+"""The exception that becomes Pixian's error object."""
+
+import json
+
+from local.fake_pixian.answer import Answer
+
+# The one code that the API page shows. All others here are invented: ten times the status.
+UNREADABLE_IMAGE = 1006
+
+MESSAGES = {
+    401: "Unknown API id or secret.",
+    402: "No usable credits.",
+    413: "The request is too large.",
+    415: "The Content-Type must be multipart/form-data.",
+    429: "Too many requests.",
+    500: "Internal error.",
+    503: "Temporarily unavailable.",
+}
+
+
+class ApiError(Exception):
+    """A request that is answered with an error object."""
+
+    def __init__(self, status: int, message: str = "", code: int | None = None) -> None:
+        self.status = status
+        self.code = code or status * 10
+        self.message = message or MESSAGES.get(status, f"Status {status}.")
+        super().__init__(self.message)
+
+    def document(self) -> dict[str, object]:
+        """Give the error object."""
+        return {"error": {"status": self.status, "code": self.code, "message": self.message}}
+
+    def answer(self) -> Answer:
+        """Give the error object as the service would send it."""
+        return Answer(status=self.status, body=json.dumps(self.document()).encode())
+
+
+class FieldError(ApiError):
+    """A form field that the API page does not allow: 400."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(400, f"{field}: {problem}")
+
+
+class UnreadableImageError(ApiError):
+    """Not an image, not one of the five formats, or broken: 400 with code 1006."""
+
+    def __init__(self) -> None:
+        super().__init__(400, "Failed to read the supplied image.", UNREADABLE_IMAGE)

@@ -1,0 +1,80 @@
+"""From the request's body to one image input and the other fields."""
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+
+from flask import Request
+
+from local.fake_pixian.errors import ApiError, FieldError
+
+MAX_BASE64_CHARACTERS = 1024 * 1024
+UPLOAD, BASE64, URL = "image", "image.base64", "image.url"
+KINDS = {UPLOAD: "upload", BASE64: "base64", URL: "url"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """The fields by name, each with every value that came under it."""
+
+    texts: dict[str, list[str]]
+    files: dict[str, list[tuple[str | None, bytes]]]
+
+    @property
+    def parameters(self) -> dict[str, list[str]]:
+        """The fields that are not the image."""
+        return {name: values for name, values in self.texts.items() if name not in KINDS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageInput:
+    """The image as it came; `data` is empty where `url` has yet to be fetched."""
+
+    kind: str
+    filename: str | None = None
+    data: bytes = b""
+    url: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the image's bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def read_form(request: Request) -> Form:
+    """Read the whole body. The vendor's Python example sends a URL urlencoded, so that passes."""
+    if request.mimetype not in {"multipart/form-data", "application/x-www-form-urlencoded"}:
+        raise ApiError(415)
+    if request.query_string:
+        raise ApiError(400, "Parameters belong in the body, not in the query string.")
+    files = {
+        name: [(part.filename, part.read()) for part in parts]
+        for name, parts in request.files.lists()
+    }
+    return Form(texts=dict(request.form.lists()), files=files)
+
+
+def image_input(form: Form) -> ImageInput:
+    """Find the one image; anything else than exactly one is refused."""
+    stray = next((name for name in form.files if name != UPLOAD), None)
+    if stray is not None:
+        raise FieldError(stray, "not a file field")
+    if UPLOAD in form.texts:
+        raise FieldError(UPLOAD, "takes a file part; see also image.base64 and image.url")
+    uploads = [ImageInput(kind="upload", filename=n, data=d) for n, d in form.files.get(UPLOAD, [])]
+    strings = [(name, text) for name in (BASE64, URL) for text in form.texts.get(name, [])]
+    if len(uploads) + len(strings) != 1:
+        raise ApiError(400, "Exactly one of image, image.base64 and image.url is required.")
+    return uploads[0] if uploads else _from_string(*strings[0])
+
+
+def _from_string(name: str, text: str) -> ImageInput:
+    if name == URL:
+        return ImageInput(kind="url", url=text)
+    if len(text) > MAX_BASE64_CHARACTERS:
+        raise FieldError(BASE64, "longer than 1 MB")
+    try:
+        return ImageInput(kind="base64", data=base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise FieldError(BASE64, "not base64") from error

@@ -1,0 +1,95 @@
+"""The form fields beside the image: their grammar, their ranges, their defaults."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from local.fake_pixian.errors import FieldError
+from local.fake_pixian.geometry import Size
+from local.fake_pixian.margin import Margin, read_margin
+
+type Reader = Callable[[str], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """A request's parameters, all of them valid."""
+
+    test: bool = False
+    max_pixels: int = 25_000_000
+    background: tuple[int, int, int] | None = None
+    crop_to_foreground: bool = False
+    margin: Margin = read_margin("0px")  # noqa: RUF009 - a NamedTuple, immutable
+    target_size: Size | None = None
+    vertical_alignment: Literal["top", "middle", "bottom"] = "middle"
+    output_format: Literal["auto", "png", "jpeg", "delta_png"] = "auto"
+    jpeg_quality: int = 75
+
+
+def read_parameters(fields: Mapping[str, list[str]]) -> Parameters:
+    """Check every field; the first that is wrong is named in the FieldError."""
+    values: dict[str, Any] = {}
+    for name, texts in fields.items():
+        if name not in FIELDS:
+            raise FieldError(name, "unknown field")
+        if len(texts) > 1:
+            raise FieldError(name, "repeated field")
+        attribute, reader = FIELDS[name]
+        values[attribute] = _read(name, reader, texts[0])
+    return Parameters(**values)
+
+
+def _read(name: str, reader: Reader, text: str) -> object:
+    try:
+        return reader(text)
+    except ValueError as error:
+        raise FieldError(name, str(error)) from error
+
+
+def _one_of(*words: str) -> Reader:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"takes one of {', '.join(words)}")
+        return text
+
+    return read
+
+
+def _boolean(text: str) -> bool:
+    return _one_of("true", "false")(text) == "true"
+
+
+def _integer(least: int, most: int) -> Reader:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise ValueError(f"takes an integer from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def _color(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"#[0-9A-Fa-f]{6}", text):
+        raise ValueError("takes #RRGGBB")
+    return tuple(bytes.fromhex(text[1:]))
+
+
+def _size(text: str) -> Size:
+    if not re.fullmatch(r"[1-9][0-9]{0,5} [1-9][0-9]{0,5}", text):
+        raise ValueError("takes width and height in pixels, such as 1920 1080")
+    width, height = text.split(" ")
+    return Size(int(width), int(height))
+
+
+FIELDS: dict[str, tuple[str, Reader]] = {
+    "test": ("test", _boolean),
+    "max_pixels": ("max_pixels", _integer(100, 25_000_000)),
+    "background.color": ("background", _color),
+    "result.crop_to_foreground": ("crop_to_foreground", _boolean),
+    "result.margin": ("margin", read_margin),
+    "result.target_size": ("target_size", _size),
+    "result.vertical_alignment": ("vertical_alignment", _one_of("top", "middle", "bottom")),
+    "output.format": ("output_format", _one_of("auto", "png", "jpeg", "delta_png")),
+    "output.jpeg_quality": ("jpeg_quality", _integer(1, 100)),
+}

@@ -1,0 +1,229 @@
+"""Both functions on the sample events, from the event to the bucket."""
+
+import importlib.util
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import unquote_plus
+
+import boto3
+import pytest
+
+from pixian_s3 import wiring
+from pixian_s3.retry import MAX_RECEIPTS
+from tests.builders import picture
+from tests.integration.servers import refusal
+from tests.integration.told import read_told
+from tests.integration.world import INPUT, Context, World
+
+ROOT = Path(__file__).parents[2]
+
+
+def load(function: str) -> ModuleType:
+    """A function's app.py as Lambda loads it: by its path."""
+    path = ROOT / "functions" / function / "app.py"
+    spec = importlib.util.spec_from_file_location(f"{function}_app", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+upload = load("upload").handler
+retry = load("retry").handler
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the functions waited; no time passes."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    return waited
+
+
+@pytest.fixture
+def stack(world: World, waits: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:  # noqa: ARG001
+    """The world, found by the functions through their environment."""
+    for name, value in world.variables().items():
+        monkeypatch.setenv(name, value)
+    wiring._services.cache_clear()
+    yield world
+    wiring._services.cache_clear()
+
+
+def dropped(stack: World, name: str) -> dict[str, Any]:
+    """A sample S3 event, its images really dropped."""
+    return really_dropped(stack, json.loads((ROOT / f"events/{name}.json").read_text()))
+
+
+def really_dropped(stack: World, event: dict[str, Any]) -> dict[str, Any]:
+    for record in event["Records"]:
+        thing = record["s3"]["object"]
+        body = picture() if thing["size"] else b""
+        put = stack.s3.put_object(Bucket=INPUT, Key=unquote_plus(thing["key"]), Body=body)
+        record["s3"]["bucket"]["name"] = INPUT
+        thing |= {"eTag": put["ETag"].strip('"'), "versionId": put["VersionId"]}
+    return event
+
+
+def batch(*bodies: str) -> dict[str, Any]:
+    """The sample SQS event with other messages."""
+    (sample,) = json.loads((ROOT / "events/sqs-retry.json").read_text())["Records"]
+    records = [sample | {"messageId": str(i), "body": body} for i, body in enumerate(bodies)]
+    return {"Records": records}
+
+
+def failed(answer: dict[str, Any]) -> list[str]:
+    return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+
+def test_an_upload_becomes_a_result(stack: World) -> None:
+    upload(dropped(stack, "s3-put-encoded-key"), Context())
+    assert stack.output_keys() == ["products/Müller & Söhne/été 100%+1 (2).png"]
+
+
+def test_each_record_of_an_upload_has_its_ending(stack: World) -> None:
+    upload(dropped(stack, "s3-multi-record"), Context())
+    assert stack.output_keys() == ["shoes/left.png", "shoes/right.png"]
+
+
+def test_a_throttled_upload_ends_well_for_lambda(stack: World) -> None:
+    stack.pixian.answers = [refusal(429)]
+    upload(dropped(stack, "s3-put-encoded-key"), Context())
+    assert [(job.failures, seconds) for job, seconds in stack.waiting()] == [(1, 5)]
+
+
+def test_both_functions_wait_after_a_throttle_before_they_take_other_work(
+    stack: World, waits: list[float]
+) -> None:
+    stack.pixian.answers = [refusal(429), refusal(429), refusal(429, retry_after="40")]
+    upload(dropped(stack, "s3-multi-record"), Context())
+    assert waits == [5, 10]
+    retry(batch(stack.drop("a.jpg").to_message()), Context())
+    assert waits == [5, 10, 40]
+    # Any success starts anew.
+    retry(batch(stack.drop("b.jpg").to_message()), Context())
+    stack.pixian.answers = [refusal(429)]
+    retry(batch(stack.drop("c.jpg").to_message()), Context())
+    assert waits == [5, 10, 40, 5]
+
+
+def test_a_crash_in_one_record_doesnt_drop_the_others(stack: World) -> None:
+    # Given that the first can't go to the queue, which is gone
+    event = dropped(stack, "s3-multi-record")
+    stack.pixian.answers = [refusal(503)]
+    boto3.client("sqs").delete_queue(QueueUrl=stack.environment.retry_queue_url)
+    # When
+    with pytest.raises(ExceptionGroup):
+        upload(event, Context())
+    # Then
+    assert stack.output_keys() == ["shoes/right.png"]
+
+
+def test_the_test_event_of_s3_does_nothing(stack: World) -> None:
+    upload({"Service": "Amazon S3", "Event": "s3:TestEvent"}, Context())
+    assert stack.output_keys() == []
+
+
+def test_a_retry_becomes_a_result(stack: World) -> None:
+    answer = retry(batch(stack.drop("shoes/a.jpg").to_message()), Context())
+    assert (failed(answer), stack.output_keys()) == ([], ["shoes/a.png"])
+
+
+def test_what_lambda_handed_on_becomes_a_result(stack: World) -> None:
+    (record,) = json.loads((ROOT / "events/sqs-on-failure.json").read_text())["Records"]
+    envelope = json.loads(record["body"])
+    really_dropped(stack, envelope["requestPayload"])
+    answer = retry(batch(json.dumps(envelope)), Context())
+    assert (failed(answer), stack.output_keys()) == ([], ["shoes/left.png"])
+
+
+def test_a_retry_that_is_throttled_again_is_sent_anew_and_not_failed(stack: World) -> None:
+    stack.pixian.answers = [refusal(429)]
+    job = stack.drop().failed()
+    answer = retry(batch(job.to_message()), Context())
+    assert failed(answer) == []
+    assert [(job.failures, seconds) for job, seconds in stack.waiting()] == [(2, 10)]
+
+
+def crashing(stack: World) -> str:
+    """A message whose image can't even go back to the queue."""
+    stack.pixian.answers = [refusal(503)]
+    boto3.client("sqs").delete_queue(QueueUrl=stack.environment.retry_queue_url)
+    return stack.drop("shoes/bad.jpg").to_message()
+
+
+def test_only_the_message_that_crashed_is_failed(stack: World) -> None:
+    good = stack.drop("shoes/a.jpg").to_message()
+    answer = retry(batch(crashing(stack), good), Context())
+    assert (failed(answer), stack.output_keys()) == (["0"], ["shoes/a.png"])
+
+
+def test_a_batch_that_crashed_whole_is_failed_and_not_raised(stack: World) -> None:
+    assert failed(retry(batch(crashing(stack)), Context())) == ["0"]
+
+
+def test_a_message_that_cannot_be_read_is_a_dead_letter_at_once(
+    stack: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = stack.drop("shoes/a.jpg").to_message()
+    answer = retry(batch("no job", good), Context())
+    # The message is done, and its text is kept as it came.
+    assert (failed(answer), stack.output_keys()) == ([], ["shoes/a.png"])
+    (letter,) = stack.sqs.receive_message(QueueUrl=stack.environment.dead_letter_queue_url)[
+        "Messages"
+    ]
+    assert letter["Body"] == "no job"
+    told = read_told(capsys.readouterr().out)
+    (line,) = [line for line in told.logs if line["message"] == "unreadable message"]
+    assert (line["level"], line["message_id"]) == ("ERROR", "0")
+    assert (told.total("UnreadableMessages"), told.total("Crashes")) == (1, 0)
+
+
+def received(message: dict[str, Any], times: int) -> dict[str, Any]:
+    """The batch as SQS delivers it for the n-th time."""
+    for record in message["Records"]:
+        record["attributes"] = record["attributes"] | {"ApproximateReceiveCount": str(times)}
+    return message
+
+
+def test_a_message_is_tried_five_times(stack: World) -> None:
+    message = batch(stack.drop("shoes/a.jpg").to_message())
+    assert failed(retry(received(message, MAX_RECEIPTS), Context())) == []
+    assert stack.output_keys() == ["shoes/a.png"]
+
+
+def test_after_five_tries_it_is_a_dead_letter_with_a_report(stack: World) -> None:
+    # Given a message that was received five times before, and never finished
+    job = stack.drop("shoes/a.jpg").failed()
+    # When it comes again
+    answer = retry(received(batch(job.to_message()), MAX_RECEIPTS + 1), Context())
+    # Then it ends as a dead letter with a report, without another call
+    assert failed(answer) == []
+    assert "5 times" in stack.report()["error"]
+    assert stack.buried() == [job.afresh(unknown_calls=0)]
+    assert stack.pixian.calls == []
+
+
+def test_of_an_event_that_crashed_whole_what_is_done_is_not_given_up(stack: World) -> None:
+    # Given an event of two images that never came to its end, though one has its result
+    event = dropped(stack, "s3-multi-record")
+    upload({"Records": event["Records"][:1]}, Context())
+    envelope = json.dumps({"requestPayload": event})
+    # When it comes for the sixth time
+    retry(received(batch(envelope), MAX_RECEIPTS + 1), Context())
+    # Then only the other is a dead letter
+    assert stack.output_keys() == ["shoes/left.png", "shoes/right.png.error.json"]
+    assert [buried.key for buried in stack.buried()] == ["shoes/right.png"]
+
+
+def test_a_crash_is_logged_and_counted(stack: World, capsys: pytest.CaptureFixture[str]) -> None:
+    retry(batch(crashing(stack)), Context())
+    told = read_told(capsys.readouterr().out)
+    assert "crashed" in [line["message"] for line in told.logs]
+    # Lambda's own metric knows nothing of it, as the batch came to its end.
+    assert told.total("Crashes") == 1

@@ -1,0 +1,277 @@
+"""One look after the other, on the real adapters; Lambda answers by its service model."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from pixian_s3 import wiring
+from pixian_s3.aws.concurrency import Concurrency
+from pixian_s3.aws.pace_record import Setting
+from pixian_s3.aws.telemetry import Telemetry
+from pixian_s3.pace import Lanes
+from pixian_s3.pacing import SETTING_SECONDS, Pacing, set_pace
+from tests.builders import NOON
+from tests.integration.told import CurrentStdout, Told, read_told
+from tests.integration.world import make_claim_table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MAPPING = "fa123456-14a1-4fd2-9fec-83de64ad683d"
+NO_ROOM = (
+    "Specified ReservedConcurrentExecutions for function decreases account's "
+    "UnreservedConcurrentExecution below its minimum value of [100]."
+)
+
+
+class Subject:
+    """PaceFunction's work, with a clock of its own and a Lambda that answers as it is told."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.now = NOON
+        self.dynamodb: DynamoDBClient = boto3.client("dynamodb")
+        make_claim_table(self.dynamodb)
+        self._sqs = boto3.client("sqs")
+        self._queue = self._sqs.create_queue(QueueName="retries")["QueueUrl"]
+        functions = boto3.client("lambda")
+        self.stubber = Stubber(functions)
+        self.stubber.activate()
+        self._capsys = capsys
+        built = wiring.build_pacing(
+            wiring.PaceEnvironment(
+                retry_queue_url=self._queue,
+                dead_letter_queue_url="nowhere",
+                claim_table="claims",
+                upload_function="upload",
+                retry_mapping=MAPPING,
+                start_concurrency="5",
+                max_concurrency="9",
+                ramp_minutes="1",
+                powertools_service_name="stack",
+            )
+        )
+        self.pacing: Pacing = replace(
+            built,
+            concurrency=Concurrency(functions, "upload", MAPPING),
+            telemetry=Telemetry(
+                Logger(service="pacing", stream=CurrentStdout()), "stack", lambda: self.now
+            ),
+            now=lambda: self.now,
+        )
+
+    def send(self, count: int) -> None:
+        for number in range(count):
+            self._sqs.send_message(QueueUrl=self._queue, MessageBody=str(number))
+
+    def drain(self) -> None:
+        self._sqs.purge_queue(QueueUrl=self._queue)
+
+    def expect_reserved(self, upload: int) -> None:
+        self.stubber.add_response(
+            "put_function_concurrency",
+            {"ReservedConcurrentExecutions": upload},
+            {"FunctionName": "upload", "ReservedConcurrentExecutions": upload},
+        )
+
+    def expect_refused(self) -> None:
+        self.stubber.add_client_error(
+            "put_function_concurrency", "InvalidParameterValueException", NO_ROOM
+        )
+
+    def expect_polled(self, retry: int) -> None:
+        self.stubber.add_response(
+            "update_event_source_mapping",
+            {},
+            {"UUID": MAPPING, "ScalingConfig": {"MaximumConcurrency": retry}},
+        )
+
+    def look(self) -> Told:
+        """Look once, a minute after the last time; every answer of Lambda must be used up."""
+        set_pace(self.pacing)
+        self.stubber.assert_no_pending_responses()
+        self.now += 60
+        return read_told(self._capsys.readouterr().out)
+
+    def item(self) -> dict[str, Any]:
+        return self.dynamodb.get_item(TableName="claims", Key={"id": {"S": "pace"}})["Item"]
+
+
+@pytest.fixture
+def subject(aws: None, capsys: pytest.CaptureFixture[str]) -> Iterator[Subject]:  # noqa: ARG001
+    subject = Subject(capsys)
+    yield subject
+    subject.stubber.deactivate()
+    subject.dynamodb.close()
+
+
+@pytest.fixture
+def settled(subject: Subject) -> Subject:
+    """After the first look, without a backlog."""
+    subject.expect_polled(2)
+    subject.expect_reserved(3)
+    subject.look()
+    return subject
+
+
+def test_the_first_look_sets_both_limits(subject: Subject) -> None:
+    subject.expect_polled(2)
+    subject.expect_reserved(3)
+    told = subject.look()
+    totals = [told.total(n) for n in ("LanesAllowed", "UploadLanes", "RetryLanes", "Backlog")]
+    assert totals == [5, 3, 2, 0]
+
+
+def test_a_look_that_changes_nothing_sets_nothing(settled: Subject) -> None:
+    told = settled.look()
+    assert told.total("LanesAllowed") == 5
+
+
+def test_a_backlog_moves_the_lanes_and_then_adds_some(settled: Subject) -> None:
+    settled.send(3)
+    settled.expect_reserved(1)
+    settled.expect_polled(4)
+    assert settled.look().total("Backlog") == 3
+    settled.expect_reserved(1)
+    settled.expect_polled(5)
+    assert settled.look().total("LanesAllowed") == 6
+
+
+def test_a_throttle_that_a_lane_counted_holds_the_ramp(settled: Subject) -> None:
+    settled.send(3)
+    settled.expect_reserved(1)
+    settled.expect_polled(4)
+    settled.look()
+    settled.pacing.record.count_throttle()
+    assert settled.look().total("LanesAllowed") == 5
+    settled.expect_reserved(1)
+    settled.expect_polled(5)
+    assert settled.look().total("LanesAllowed") == 6
+
+
+def test_the_limits_are_set_again_after_an_hour(settled: Subject) -> None:
+    settled.now += SETTING_SECONDS
+    settled.expect_polled(2)
+    settled.expect_reserved(3)
+    settled.look()
+
+
+def test_an_account_that_cannot_reserve_gets_one_line_and_a_metric_each_time(
+    subject: Subject,
+) -> None:
+    subject.expect_polled(2)
+    subject.expect_refused()
+    first, second = subject.look(), subject.look()
+    assert [line["message"] for line in first.logs if line["level"] == "WARNING"] == [
+        "This account can't reserve 3 concurrent executions for UploadFunction. "
+        "What was reserved before stays; if nothing was, only the lanes of the retry queue are "
+        "limited. Ask AWS for a higher limit. Lambda says: An error occurred "
+        f"(InvalidParameterValueException) when calling the PutFunctionConcurrency operation: "
+        f"{NO_ROOM}"
+    ]
+    assert [line["level"] for line in second.logs] == ["INFO"]
+    assert [told.total("ReservationsRefused") for told in (first, second)] == [1, 1]
+
+
+def test_its_retry_lanes_are_paced_all_the_same(subject: Subject) -> None:
+    subject.expect_polled(2)
+    subject.expect_refused()
+    subject.look()
+    subject.send(1)
+    subject.expect_refused()
+    subject.expect_polled(4)
+    told = subject.look()
+    assert (told.total("RetryLanes"), told.total("ReservationsRefused")) == (4, 1)
+
+
+def test_limits_that_were_set_in_part_are_set_at_the_next_look(settled: Subject) -> None:
+    # Given that Lambda was busy with the mapping when a backlog came
+    settled.send(1)
+    settled.expect_reserved(1)
+    settled.stubber.add_client_error("update_event_source_mapping", "ResourceInUseException")
+    with pytest.raises(ClientError):
+        settled.look()
+    # And that the backlog went, so that the decision is the one before
+    settled.drain()
+    settled.now += 60
+    # Then both are set, though nothing seems to have changed
+    settled.expect_polled(2)
+    settled.expect_reserved(3)
+    settled.look()
+
+
+def test_limits_that_two_looks_set_at_once_are_set_again(settled: Subject) -> None:
+    # Given a look that has begun to set the limits, and another one that sets them meanwhile
+    record, now = settled.pacing.record, settled.now
+    first = record.begin_setting()
+    second = record.begin_setting()
+    record.write_setting(Setting(Lanes(1, 4), reserved=True, set_at=now), second)
+    record.write_setting(Setting(Lanes(3, 2), reserved=True, set_at=now), first)
+    # Then nobody knows what Lambda has, and the next look sets both
+    settled.expect_polled(2)
+    settled.expect_reserved(3)
+    settled.look()
+    # And the one after that has nothing to do
+    settled.look()
+
+
+def test_a_refusal_is_logged_again_only_after_it_worked_in_between(subject: Subject) -> None:
+    subject.expect_polled(2)
+    subject.expect_refused()
+    subject.look()
+    subject.now += SETTING_SECONDS
+    subject.expect_polled(2)
+    subject.expect_refused()
+    assert [line["level"] for line in subject.look().logs] == ["INFO"]
+
+
+@pytest.mark.parametrize(
+    "garbage", [{"lanes": {"S": "5"}}, {"lanes": {"N": "5.5"}}, {"set_at": {"S": "x"}}]
+)
+def test_an_item_that_cannot_be_read_is_as_good_as_none(
+    settled: Subject, garbage: dict[str, Any]
+) -> None:
+    settled.dynamodb.put_item(TableName="claims", Item={**settled.item(), **garbage})
+    remembered = settled.pacing.record.read()
+    assert None in {remembered.pace, remembered.setting}
+
+
+def test_the_item_says_its_version(settled: Subject) -> None:
+    assert settled.item()["version"] == {"N": "1"}
+
+
+@pytest.mark.parametrize("missing", ["backlog", "throttles_seen", "quiet_since", "backlog_at"])
+def test_an_item_of_another_version_is_read(settled: Subject, missing: str) -> None:
+    item = settled.item()
+    del item[missing]
+    newer = {**item, "version": {"N": "99"}, "unheard_of": {"S": "x"}}
+    settled.dynamodb.put_item(TableName="claims", Item=newer)
+    remembered = settled.pacing.record.read()
+    assert remembered.pace
+    assert remembered.pace.lanes == 5
+    assert remembered.setting
+    assert remembered.setting.lanes == Lanes(3, 2)
+
+
+def test_throttles_count_before_the_first_look(subject: Subject) -> None:
+    subject.pacing.record.count_throttle()
+    remembered = subject.pacing.record.read()
+    assert (remembered.pace, remembered.setting, remembered.throttles) == (None, None, 1)
+
+
+def test_a_throttle_that_cannot_be_counted_is_no_error(subject: Subject) -> None:
+    subject.dynamodb.delete_table(TableName="claims")
+    subject.pacing.record.count_throttle()
+
+
+def test_the_metrics_have_one_dimension(settled: Subject) -> None:
+    told = settled.look()
+    (line,) = told.metrics
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["service"]], json.dumps(line)

@@ -1,0 +1,201 @@
+"""The whole program, connected to AWS in memory, Pixian on loopback and a clock that stands."""
+
+import itertools
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import requests
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pixian_s3 import wiring
+from pixian_s3.aws.telemetry import Telemetry
+from pixian_s3.job import Job, jobs_from_message
+from pixian_s3.pixian.client import Pixian
+from pixian_s3.process import process
+from pixian_s3.services import Services
+from tests.builders import NOON, picture
+from tests.integration.servers import FakeAppConfig, FakePixian
+from tests.integration.told import CurrentStdout, Told, read_told
+
+if TYPE_CHECKING:
+    from botocore.model import OperationModel
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+INPUT = "dropped"
+OUTPUT = "cut-out"
+SECRET = "s3cr3t-of-the-tests"
+
+_SENDING = "before-parameter-build.sqs.SendMessage"
+_CALLING = "before-call"
+_numbers = itertools.count(1)
+
+
+def make_claim_table(client: "DynamoDBClient") -> None:
+    """A table named `claims`, with the key that the template gives it."""
+    client.create_table(
+        TableName="claims",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+class Context(LambdaContext):
+    """An invocation that has just begun."""
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 300_000
+
+
+class Spent(Context):
+    """An invocation whose time is over, so that nobody waits for its claim to run out."""
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return -1000
+
+
+class World:
+    def __init__(
+        self, pixian: FakePixian, appconfig: FakeAppConfig, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.pixian = pixian
+        self.appconfig = appconfig
+        self.now = NOON
+        self._sent: list[dict[str, Any]] = []
+        self.aws_calls: list[str] = []
+        self._listen()
+        self.s3 = boto3.client("s3")
+        self.sqs = boto3.client("sqs")
+        self.dynamodb = boto3.client("dynamodb")
+        self.secretsmanager = boto3.client("secretsmanager")
+        self._capsys = capsys
+        self._sequencers = itertools.count(1)
+        self._session = requests.Session()
+        self._make_buckets()
+        self.environment = self._make_environment()
+        self.services = self._connect()
+
+    def _listen(self) -> None:
+        # A message can't be received before its delay is over, so look at it on its way.
+        self._aws = boto3.DEFAULT_SESSION or boto3.Session()
+        boto3.DEFAULT_SESSION = self._aws
+        self._aws.events.register(_SENDING, self._note)
+        self._aws.events.register(_CALLING, self._note_call)
+
+    def _note_call(self, model: "OperationModel", **_: object) -> None:
+        self.aws_calls.append(model.name)
+
+    def _note(self, params: dict[str, Any], **_: object) -> None:
+        self._sent.append(dict(params))
+
+    def close(self) -> None:
+        self._aws.events.unregister(_SENDING, self._note)
+        self._aws.events.unregister(_CALLING, self._note_call)
+        self._session.close()
+
+    def _make_buckets(self) -> None:
+        for bucket in (INPUT, OUTPUT):
+            self.s3.create_bucket(
+                Bucket=bucket,
+                CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
+            )
+            self.s3.put_bucket_versioning(
+                Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+            )
+
+    def _make_environment(self) -> wiring.Environment:
+        make_claim_table(self.dynamodb)
+        secret = self.secretsmanager.create_secret(
+            Name="pixian", SecretString=json.dumps({"api_id": "me", "api_secret": SECRET})
+        )
+        return wiring.Environment(
+            output_bucket=OUTPUT,
+            retry_queue_url=self.sqs.create_queue(QueueName="retries")["QueueUrl"],
+            dead_letter_queue_url=self.sqs.create_queue(QueueName="dead")["QueueUrl"],
+            claim_table="claims",
+            credentials_secret_arn=secret["ARN"],
+            appconfig_application="app",
+            appconfig_environment="live",
+            appconfig_profile="parameters",
+            pixian_endpoint=self.pixian.url,
+            # Powertools keeps one logger a name, with its first output.
+            powertools_service_name=f"stack-{next(_numbers)}",
+        )
+
+    def _connect(self) -> Services:
+        service = self.environment.powertools_service_name
+        logger = Logger(service=service, stream=CurrentStdout())
+        services = replace(
+            wiring.build(self.environment),
+            pixian=Pixian(self.pixian.url, self._session),
+            telemetry=Telemetry(logger, service, lambda: self.now),
+            now=lambda: self.now,
+            sleep=self._pass,
+        )
+        services.ledger.register(Context())
+        return services
+
+    def _pass(self, seconds: float) -> None:
+        self.now += seconds
+
+    def pass_deadline(self) -> None:
+        """Let the time of every invocation so far be over."""
+        self.now = self.services.deadline() + 1
+
+    def variables(self) -> dict[str, str]:
+        """The environment variables that the template would set."""
+        return {name.upper(): value for name, value in asdict(self.environment).items()}
+
+    def configure(self, **document: Any) -> None:
+        self.appconfig.document = json.dumps(document)
+
+    def drop(self, key: str = "shoes/a.jpg", body: bytes | None = None) -> Job:
+        """Put a file into the input bucket and give the job that its event makes."""
+        put = self.s3.put_object(Bucket=INPUT, Key=key, Body=body or picture())
+        sequencer = f"{next(self._sequencers):018X}"
+        etag = put["ETag"].strip('"')
+        return Job(INPUT, key, etag, put["VersionId"], sequencer, self.now - 2)
+
+    def process(self, job: Job) -> Told:
+        process(job, self.services)
+        return self.told()
+
+    def told(self) -> Told:
+        """What was written to standard output since the last look."""
+        return read_told(self._capsys.readouterr().out)
+
+    def output_keys(self) -> list[str]:
+        listed = self.s3.list_objects_v2(Bucket=OUTPUT)
+        return [entry["Key"] for entry in listed.get("Contents", [])]
+
+    def output(self, key: str) -> bytes:
+        return self.s3.get_object(Bucket=OUTPUT, Key=key)["Body"].read()
+
+    def metadata(self, key: str) -> dict[str, str]:
+        return self.s3.head_object(Bucket=OUTPUT, Key=key)["Metadata"]
+
+    def report(self, key: str = "shoes/a.jpg") -> dict[str, Any]:
+        report = json.loads(self.output(key + ".error.json"))
+        assert isinstance(report, dict)
+        return report
+
+    def waiting(self) -> list[tuple[Job, int]]:
+        """The jobs sent to the retry queue, with the seconds that each waits there."""
+        return [
+            (jobs_from_message(sent["MessageBody"])[0], sent["DelaySeconds"])
+            for sent in self._sent
+            if sent["QueueUrl"] == self.environment.retry_queue_url
+        ]
+
+    def buried(self) -> list[Job]:
+        """The jobs in the dead-letter queue."""
+        received = self.sqs.receive_message(
+            QueueUrl=self.environment.dead_letter_queue_url, MaxNumberOfMessages=10
+        )
+        return [jobs_from_message(message["Body"])[0] for message in received.get("Messages", [])]

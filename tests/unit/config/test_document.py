@@ -1,0 +1,199 @@
+"""The document: what it may say, and what then holds for a key."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixian_s3.config.document import parse
+from pixian_s3.errors import InvalidConfiguration
+from tests.builders import make_settings
+from tests.unit.documents import DOCUMENTS, document_of
+
+SHOP = {
+    "defaults": {"test": True, "background.color": "#FFFFFF"},
+    "prefixes": {
+        "shop/": {"result.margin": "5%"},
+        "shop/shoes/": {"result.margin": "9px", "background.color": None},
+        "drafts/": {"pipeline": {"enabled": False}},
+    },
+}
+
+
+def faults(document: object) -> list[str]:
+    with pytest.raises(InvalidConfiguration) as refusal:
+        parse(document if isinstance(document, str) else json.dumps(document))
+    return [fault.path for fault in refusal.value.faults]
+
+
+@given(DOCUMENTS, st.text(max_size=8))
+def test_any_valid_document_says_what_to_send_for_any_key(
+    document: dict[str, Any], key: str
+) -> None:
+    for each in [key, *document.get("prefixes", {})]:
+        form = parse(json.dumps(document)).settings_for(each + "a.jpg").form
+        assert all(isinstance(text, str) and text for text in form.values())
+        assert not any(name.startswith("pipeline") for name in form)
+
+
+@given(DOCUMENTS)
+def test_any_valid_document_makes_the_round(document: dict[str, Any]) -> None:
+    configuration = parse(json.dumps(document))
+    assert parse(json.dumps(document_of(configuration))) == configuration
+
+
+@given(DOCUMENTS)
+def test_a_digest_is_short_and_repeatable(document: dict[str, Any]) -> None:
+    one, two = (parse(json.dumps(document)).settings_for("a.jpg").digest for _ in range(2))
+    assert one == two
+    assert len(one) == 16
+
+
+@pytest.mark.parametrize(
+    ("key", "form"),
+    [
+        ("a.jpg", {"test": "true", "background.color": "#FFFFFF"}),
+        ("shop", {"test": "true", "background.color": "#FFFFFF"}),
+        ("shop/a.jpg", {"test": "true", "background.color": "#FFFFFF", "result.margin": "5%"}),
+        ("shop/shoes/a.jpg", {"test": "true", "result.margin": "9px"}),
+    ],
+)
+def test_longer_prefixes_lie_over_shorter_ones(key: str, form: dict[str, str]) -> None:
+    assert make_settings(key, **SHOP).form == form
+
+
+def test_the_order_in_the_document_doesnt_matter() -> None:
+    backwards = SHOP | {"prefixes": dict(reversed(SHOP["prefixes"].items()))}
+    key = "shop/shoes/a.jpg"
+    assert make_settings(key, **SHOP) == make_settings(key, **backwards)
+
+
+@pytest.mark.parametrize(
+    ("key", "prefix"), [("a.jpg", ""), ("shop/a.jpg", "shop/"), ("shop/shoes/", "shop/shoes/")]
+)
+def test_the_longest_prefix_is_named(key: str, prefix: str) -> None:
+    assert make_settings(key, **SHOP).prefix == prefix
+
+
+@pytest.mark.parametrize(("key", "enabled"), [("a.jpg", True), ("drafts/a.jpg", False)])
+def test_a_prefix_can_be_disabled(key: str, enabled: bool) -> None:  # noqa: FBT001
+    assert make_settings(key, **SHOP).values.get("pipeline.enabled", True) is enabled
+
+
+@pytest.mark.parametrize(
+    ("defaults", "suffix"),
+    [
+        ({}, ".png"),
+        ({"background.color": "#FFFFFF"}, ".jpg"),
+        ({"background.color": "#FFFFFF", "output.format": "png"}, ".png"),
+        ({"output.format": "jpeg"}, ".jpg"),
+        ({"output.format": "delta_png"}, ".png"),
+    ],
+)
+def test_the_suffix_is_that_of_what_comes_back(defaults: dict[str, str], suffix: str) -> None:
+    assert make_settings(defaults=defaults).result_suffix == suffix
+
+
+def test_equal_values_have_equal_digests_wherever_they_stand() -> None:
+    in_defaults = make_settings("a/b.jpg", defaults={"test": True})
+    in_prefix = make_settings("a/b.jpg", prefixes={"a/": {"test": True}})
+    assert in_defaults.digest == in_prefix.digest
+
+
+@pytest.mark.parametrize("other", [{"test": False}, {"test": True, "max_pixels": 100}, {}])
+def test_other_values_have_other_digests(other: dict[str, object]) -> None:
+    assert make_settings(defaults={"test": True}).digest != make_settings(defaults=other).digest
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        ("{", "document"),
+        ("", "document"),
+        ([], "document"),
+        ({"default": {}}, "default"),
+        ({"defaults": []}, "defaults"),
+        ({"defaults": None}, "defaults"),
+        ({"prefixes": []}, "prefixes"),
+        ({"prefixes": {"": {}}}, 'prefixes[""]'),
+        ({"prefixes": {"a/": 1}}, 'prefixes["a/"]'),
+        ({"defaults": {"pipeline": True}}, "defaults"),
+        ({"defaults": {"margin": "5%"}}, "defaults.margin"),
+        ({"defaults": {"max_pixels": 1}}, "defaults.max_pixels"),
+        ({"defaults": {"pipeline": {"enabled": 1}}}, "defaults.pipeline.enabled"),
+        ({"defaults": {"pipeline": {"on": True}}}, "defaults.pipeline.on"),
+        ({"prefixes": {"ü/": {"test": "yes"}}}, 'prefixes["\\u00fc/"].test'),
+    ],
+)
+def test_a_fault_is_named_by_its_path(document: object, path: str) -> None:
+    assert faults(document) == [path]
+
+
+def test_all_faults_are_told_at_once() -> None:
+    bad = {"test": 1}
+    assert len(faults({"defaults": bad, "prefixes": {"a/": bad, "b/": bad}})) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("background.color", "#FFFFFF"),
+        ("result.crop_to_foreground", True),
+        ("result.margin", "5%"),
+        ("result.target_size", "10 10"),
+    ],
+)
+def test_what_delta_png_would_ignore_is_refused(name: str, value: object) -> None:
+    assert faults({"defaults": {"output.format": "delta_png", name: value}}) == [f"defaults.{name}"]
+
+
+def test_what_delta_png_would_ignore_is_found_where_both_meet() -> None:
+    document = {
+        "defaults": {"result.margin": "5%"},
+        "prefixes": {"a/": {"output.format": "delta_png"}},
+    }
+    assert faults(document) == ['prefixes["a/"].result.margin']
+
+
+def test_delta_png_is_fine_once_what_it_ignores_is_unset() -> None:
+    delta = {"output.format": "delta_png", "result.margin": None}
+    settings = make_settings("a/b", defaults={"result.margin": "5%"}, prefixes={"a/": delta})
+    assert settings.form == {"output.format": "delta_png"}
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [
+        ({"result.vertical_alignment": "top"}, "result.vertical_alignment"),
+        ({"output.jpeg_quality": 80}, "output.jpeg_quality"),
+    ],
+)
+def test_what_modifies_nothing_is_refused_in_a_prefix(layer: dict[str, Any], name: str) -> None:
+    assert faults({"prefixes": {"a/": layer}}) == [f'prefixes["a/"].{name}']
+
+
+def test_what_modifies_something_inherited_is_fine() -> None:
+    defaults = {"result.target_size": "10 10", "background.color": "#000000"}
+    layer = {"result.vertical_alignment": "top", "output.jpeg_quality": 80}
+    settings = make_settings("a/b", defaults=defaults, prefixes={"a/": layer})
+    assert settings.get("output.jpeg_quality") == 80
+
+
+def test_a_document_nested_too_deeply_is_refused() -> None:
+    assert faults('{"defaults":' + "[" * 100_000) == ["document"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"defaults": {"test": true, "test": false}}',
+        '{"prefixes": {"a/": {}, "a/": {}}}',
+        '{"defaults": {"pipeline": {"result_key": "{stem}\\ud800{suffix}"}}}',
+        '{"prefixes": {"\\ud800": {}}}',
+    ],
+)
+def test_what_is_ambiguous_or_cannot_be_written_is_refused(text: str) -> None:
+    with pytest.raises(InvalidConfiguration):
+        parse(text)

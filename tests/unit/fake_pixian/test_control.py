@@ -1,0 +1,50 @@
+import pytest
+
+from tests.unit.fake_pixian.client import CAT, Client, error
+
+START = {"concurrency_limit": None, "credits": "1000", "latency_seconds": 0}
+
+
+def test_settings_are_shown_and_put(client: Client) -> None:
+    assert client.control("GET", "settings").json() == START
+    changed = client.control("PUT", "settings", {"credits": "12.50", "concurrency_limit": 5})
+    assert changed.json() == START | {"credits": "12.50", "concurrency_limit": 5}
+    client.control("PUT", "settings", {"latency_seconds": 0.5})
+    assert client.control("GET", "settings").json() == changed.json() | {"latency_seconds": 0.5}
+
+
+def test_latency_is_added_to_a_success(client: Client) -> None:
+    client.control("PUT", "settings", {"latency_seconds": 0.01})
+    assert client.cut_out({"test": "true"}, image=CAT).status_code == 200
+
+
+def test_reset(client: Client) -> None:
+    client.fault(status=500, times=None)
+    client.cut_out(image=CAT)
+    client.control("PUT", "settings", {"credits": "1", "concurrency_limit": 1})
+    client.control("POST", "reset")
+    assert client.control("GET", "settings").json() == START
+    assert client.control("GET", "faults").json() == {"faults": []}
+    assert client.ledger() == []
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([1], "settings are a JSON object"),
+        ({"limit": 1}, "limit: unknown field"),
+        ({"concurrency_limit": -1}, "concurrency_limit: "),
+        ({"concurrency_limit": True}, "concurrency_limit: "),
+        ({"credits": 10}, "credits: "),
+        ({"credits": "ten"}, "credits: "),
+        ({"credits": "NaN"}, "credits: "),
+        ({"credits": "Infinity"}, "credits: "),
+        ({"latency_seconds": "1"}, "latency_seconds: "),
+        ({"latency_seconds": -1}, "latency_seconds: "),
+        ({"credits": "5", "latency_seconds": -1}, "latency_seconds: "),
+    ],
+)
+def test_bad_settings_change_nothing(client: Client, document: object, message: str) -> None:
+    response = client.control("PUT", "settings", document)
+    assert error(response)["message"].startswith(message)
+    assert client.control("GET", "settings").json() == START
