@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, NamedTuple, cast
 
 from pixian_s3 import pace, retry
-from pixian_s3.errors import Throttled, TryLater, Unavailable
+from pixian_s3.errors import Throttled, RetryLater, Unavailable
 from pixian_s3.job import Job
 from pixian_s3.lane import Lane
 from pixian_s3.pace import Limits, Look
@@ -164,7 +164,7 @@ class Pixian:
         self.running = 0
         self._retry_after = retry_after
 
-    def call(self, lane: int, now: float) -> TryLater | None:  # noqa: ARG002 - for tests
+    def call(self, lane: int, now: float) -> RetryLater | None:  # noqa: ARG002 - for tests
         """Begin a lane's call, and say how it will fail, if so."""
         if self.failing:
             return Unavailable("503")
@@ -185,7 +185,7 @@ class _Lane:
 
     def __init__(self, function: "_Function", number: int, job: Job) -> None:
         self.function, self.number, self.job = function, number, job
-        self.error: TryLater | None = None
+        self.error: RetryLater | None = None
         self.memory = Lane()
 
 
@@ -387,7 +387,7 @@ class Simulation:
 
     def _fail(self, lane: _Lane) -> None:
         self._calls -= 1
-        error = cast(TryLater, lane.error)
+        error = cast(RetryLater, lane.error)
         job, delay = retry.after(error, lane.job, self._now)
         if retry.exhausted(job, 0, self._now):
             self._outcome.given_up += 1

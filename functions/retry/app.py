@@ -1,4 +1,4 @@
-"""Takes images from the retry queue once they have waited."""
+"""Processes images from the retry queue after their delay."""
 
 from typing import Any
 
@@ -11,27 +11,25 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from pixian_s3.batch import CRASHED, discard, process_all
 from pixian_s3.errors import UnreadableMessage
 from pixian_s3.job import jobs_from_message
-from pixian_s3.process import bury_all, discard, process_all
 from pixian_s3.retry import MAX_RECEIPTS
-from pixian_s3.wiring import services
+from pixian_s3.wiring import processor
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """An SQS batch; a message whose processing crashed is named, and comes again."""
-
-    made = services(context)
+    """An SQS batch; a message whose processing crashed is reported, and delivered again."""
+    images = processor(context)
 
     def process_message(record: SQSRecord) -> None:
         receipts = int(record.attributes.approximate_receive_count or 1)
-        act = process_all if receipts <= MAX_RECEIPTS else bury_all
         try:
             jobs = jobs_from_message(record.body)
         except UnreadableMessage as error:
-            return discard(record.body, record.message_id, error, made)
-        return act(jobs, made)
+            return discard(record.body, record.message_id, error, images)
+        return process_all(jobs, images, CRASHED if receipts > MAX_RECEIPTS else None)
 
     # With a batch of one, every failure is a failure of the entire batch: not to be raised.
-    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event, process_message, processor, context)
+    batch = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    return process_partial_response(event, process_message, batch, context)

@@ -1,14 +1,14 @@
-"""Takes each image as it is dropped into the input bucket."""
+"""Processes each image when it is uploaded to the input bucket."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from pixian_s3.batch import process_all
 from pixian_s3.job import jobs_from_s3_event
-from pixian_s3.process import process_all
-from pixian_s3.wiring import services
+from pixian_s3.wiring import processor
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """An S3 notification; an exception has Lambda try the whole event again."""
-    process_all(jobs_from_s3_event(event), services(context))
+    process_all(jobs_from_s3_event(event), processor(context))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from tempfile import TemporaryFile
 from typing import Any
 from urllib.parse import urljoin
 
@@ -108,8 +109,9 @@ class Caller:
 
     def _call(self, image: inputs.Image, form: Mapping[str, str]) -> Answer:
         fields = {"test": "true"} | dict(form)
-        with self._client.remove_background(self.credentials, image, fields) as cut_out:
-            return Answer(cut_out.file.read(), cut_out.mime_type, cut_out.headers)
+        with TemporaryFile() as file:
+            cutout = self._client.remove_background(image, fields, file, self.credentials)
+            return Answer(file.read(), cutout.mime_type, cutout.answer.headers)
 
     @staticmethod
     def _auth(credentials: Credentials) -> tuple[str, str]:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import requests
 
 from local.fake_pixian import StandIn
 from pixian_s3.errors import PixianS3Error
-from pixian_s3.pixian.client import CutOut, Pixian
+from pixian_s3.pixian.client import Cutout, Pixian
 from pixian_s3.pixian.credentials import Credentials
 from pixian_s3.pixian.inputs import Upload
 from tests.builders import picture
@@ -35,13 +36,13 @@ class Service:
     @contextmanager
     def cut_out(
         self, name: str = "a.png", credentials: Credentials | None = None, **form: str
-    ) -> Iterator[CutOut]:
+    ) -> Iterator[Cutout]:
         """Send a small picture in test mode, with fields whose dots are written `__`."""
         fields = {"test": "true"} | {key.replace("__", "."): text for key, text in form.items()}
         upload = Upload(io.BytesIO(picture()), name, "image/png")
         who = credentials or self.credentials
-        with self.client.remove_background(who, upload, fields) as cut_out:
-            yield cut_out
+        with TemporaryFile() as file:
+            yield self.client.remove_background(upload, fields, file, who)
 
     def fails(self, **form: Any) -> None:
         """Send a small picture for the error that it ends in."""

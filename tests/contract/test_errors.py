@@ -8,8 +8,8 @@ from pixian_s3.errors import (
     Blocked,
     PixianS3Error,
     Rejected,
+    RetryLater,
     Throttled,
-    TryLater,
     Unauthorized,
     Unavailable,
 )
@@ -112,7 +112,7 @@ def test_retry_after_is_honoured_where_it_is_seconds(
 
 def test_retry_after_is_honoured_when_the_service_is_away(service: Service) -> None:
     service.fault(status=503, headers={"Retry-After": "7"})
-    with pytest.raises(TryLater) as error:
+    with pytest.raises(RetryLater) as error:
         service.fails()
     assert error.value.retry_after == 7
 

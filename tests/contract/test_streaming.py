@@ -45,8 +45,9 @@ def test_forty_megabytes_both_ways_take_little_memory(endpoint: str) -> None:
         tracemalloc.start()
         try:
             client = Pixian(endpoint, session)
-            with client.remove_background(Credentials("me", "secret"), upload, {}) as cut_out:
-                assert cut_out.size == SIZE
+            with tempfile.TemporaryFile() as into:
+                credentials = Credentials("me", "secret")
+                assert client.remove_background(upload, {}, into, credentials).answer.bytes == SIZE
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

@@ -32,7 +32,7 @@ class Direct:
         self.blocked: set[str] = set()
         self._table = world.stack.client("dynamodb")
         self._pace: dict[str, Any] = {
-            "TableName": world.stack.outputs["ClaimTable"],
+            "TableName": world.stack.outputs["LeaseTable"],
             "Key": {"id": {"S": "pace"}},
         }
 

@@ -69,7 +69,7 @@ appconfig = Service(
 retries = Service("sqs", QueueUrl="{RetryQueueUrl}")
 letters = Service("sqs", QueueUrl="{DeadLetterQueueUrl}")
 messages = Service("sqs", QueueUrl="{OtherQueue}")
-claims = Service("dynamodb", TableName="{ClaimTable}")
+claims = Service("dynamodb", TableName="{LeaseTable}")
 table = Service("dynamodb", TableName="{OtherTable}")
 lambda_ = Service("lambda")
 upload = Service("lambda", FunctionName="{UploadFunction}")

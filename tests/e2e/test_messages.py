@@ -30,7 +30,7 @@ def of_version_1(direct: Direct) -> dict[str, Any]:
         "sequencer": dropped["sequencer"],
         "event_time": 1795435200.0,
         "failures": 1,
-        "forgiven": 0,
+        "calls_before_redrive": 0,
         "blocked_since": None,
     }
 
@@ -42,7 +42,7 @@ def test_a_message_of_the_first_version_is_processed(direct: Direct) -> None:
 def test_a_message_of_a_later_version_is_processed(direct: Direct) -> None:
     later = {"version": 99, "priority": {"level": 7}} | of_version_1(direct)
     # What it doesn't need any more.
-    del later["forgiven"], later["sequencer"]
+    del later["calls_before_redrive"], later["sequencer"]
     assert direct.receive(json.dumps(later)) == "processed"
 
 

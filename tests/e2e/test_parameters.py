@@ -27,7 +27,7 @@ class Results:
         world.control("POST", "reset")
         keys = [prefix + "cup.png" for prefix in CONFIGURATION["prefixes"] if prefix[:2] == "p/"]
         own = {"Metadata": {"sku": "4711"}, "Tagging": "owner=studio"}
-        dropped = [world.drop(key, photograph(), **own) for key in keys]
+        dropped = [world.upload(key, photograph(), **own) for key in keys]
         self.endings = world.endings(*(d for d in dropped if "disabled" not in d.key))
 
     def stored(self, name: str) -> Any:
@@ -142,7 +142,7 @@ def test_convert(results: Results) -> None:
     # Given WebP, which Pixian refuses
     webp = photograph("WEBP")
     # When it is dropped where converting is allowed, and where not
-    dropped = [results.world.drop(f"p/{prefix}cup.webp", webp) for prefix in ("own/x/", "as-is/")]
+    dropped = [results.world.upload(f"p/{prefix}cup.webp", webp) for prefix in ("own/x/", "as-is/")]
     endings = results.world.endings(*dropped)
     # Then it is cut out, or rejected
     assert endings["p/own/x/cup.webp"].report is None

@@ -12,7 +12,7 @@ from tests.e2e.direct import CRASHED, Direct, directly, the_schedule
 from tests.e2e.grants import FUNCTIONS, PROCESSING, Grants
 
 SOURCES, RESULTS, REPORTS = "InputBucket/*", "OutputBucket/*", "OutputBucket/*.error.json"
-SECRET, CONFIGURATION, CLAIMS = "CredentialsSecret", "ConfigurationProfile", "ClaimTable"
+SECRET, CONFIGURATION, CLAIMS = "CredentialsSecret", "ConfigurationProfile", "LeaseTable"
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def messages_in(queue: str, stack: LocalStack) -> Iterator[dict[str, Any]]:
 def _others(stack: LocalStack) -> Iterator[Written]:
     named = {"StackName": stack.stack_name}
     asked: list[tuple[str, str, str, Mapping[str, Any]]] = [
-        ("claim", "dynamodb", "scan", {"TableName": stack.outputs["ClaimTable"]}),
+        ("claim", "dynamodb", "scan", {"TableName": stack.outputs["LeaseTable"]}),
         ("function", "lambda", "list_functions", {}),
         ("schedule", "scheduler", "list_schedules", {}),
         ("alarm", "cloudwatch", "describe_alarms", {}),

@@ -95,7 +95,7 @@ class Aws:
             queue.deleted_messages.clear()
         reset_model_data()
         pace = {"id": {"S": pace_record.ID}}
-        self.dynamodb.delete_item(TableName=self.environment.claim_table, Key=pace)
+        self.dynamodb.delete_item(TableName=self.environment.lease_table, Key=pace)
         self.limits.clear()
 
     def dead_letters(self) -> list[str]:

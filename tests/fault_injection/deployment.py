@@ -41,10 +41,10 @@ def deploy(url: str, pixian_url: str) -> tuple[Environment, PaceEnvironment]:
         pixian_url: where the functions find Pixian.
     """
     _buckets(url)
-    table = properties("ClaimTable")
+    table = properties("LeaseTable")
     shape = ("BillingMode", "AttributeDefinitions", "KeySchema")
     boto3.client("dynamodb", endpoint_url=url).create_table(
-        TableName="claims", **{name: table[name] for name in shape}
+        TableName="leases", **{name: table[name] for name in shape}
     )
     secret = boto3.client("secretsmanager", endpoint_url=url).create_secret(
         Name="pixian", SecretString=json.dumps(CREDENTIALS)
@@ -54,7 +54,7 @@ def deploy(url: str, pixian_url: str) -> tuple[Environment, PaceEnvironment]:
         output_bucket=OUTPUT,
         retry_queue_url=retries,
         dead_letter_queue_url=dead,
-        claim_table="claims",
+        lease_table="leases",
         credentials_secret_arn=secret["ARN"],
         appconfig_application="app",
         appconfig_environment="live",
@@ -65,7 +65,7 @@ def deploy(url: str, pixian_url: str) -> tuple[Environment, PaceEnvironment]:
     pace_environment = PaceEnvironment(
         retry_queue_url=retries,
         dead_letter_queue_url=dead,
-        claim_table="claims",
+        lease_table="leases",
         upload_function="upload",
         retry_mapping="fa123456-14a1-4fd2-9fec-83de64ad683d",
         start_concurrency=str(LANES),

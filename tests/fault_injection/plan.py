@@ -197,7 +197,6 @@ def _most_skipped(point: Point, scene: Scene, prefix: str, start: Start, throttl
         Point.SENT: throttles,
         Point.BODY: throttles,
         Point.QUEUE: throttles - 1,
-        Point.THROTTLES: throttles - 1,
         Point.PACE: 1,
     }
     return more.get(point, 0)

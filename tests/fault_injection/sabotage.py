@@ -1,12 +1,24 @@
-"""Does away with parts of the program, to see whether the matrix notices."""
+"""What the matrix must notice: a program without leases and reports."""
 
-from pixian_s3 import endings
-from pixian_s3.aws.calls import Calls, Notes
-from pixian_s3.aws.ledger import Ledger
+from typing import Any
+from uuid import uuid4
+
+from pixian_s3.aws.lease import Lease, Leases, Record
+from pixian_s3.aws.s3 import Buckets
 
 
-def no_claim_and_no_report() -> None:
-    """Every invocation does the work, whoever else is at it, and a refusal is kept to itself."""
-    Calls.look = lambda *_: Notes(0, frozenset())  # type: ignore[method-assign]
-    Ledger.once = lambda _self, _job, _settings, work: work()  # type: ignore[assignment, method-assign]
-    endings._report = lambda *_: None
+def no_lease_and_no_report() -> None:
+    """Every invocation gets every lease and finds nothing recorded; no report is written."""
+
+    def acquire(_: Leases, result_key: str, *__: Any) -> Lease:
+        return Lease(result_key, uuid4().hex, Record())
+
+    def note_call(_: Leases, __: Lease, record: Record) -> Record:
+        return record
+
+    def nothing(*_: Any) -> None: ...
+
+    Leases.acquire = acquire  # type: ignore[assignment, method-assign]
+    Leases.note_call = note_call  # type: ignore[method-assign]
+    Leases.release = nothing  # type: ignore[method-assign]
+    Buckets.put_report = nothing  # type: ignore[method-assign]

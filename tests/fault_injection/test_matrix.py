@@ -10,7 +10,7 @@ from tests.fault_injection.plan import CELLS, LEFT_OUT, Fault, Run, Scene, Start
 from tests.fault_injection.play import Record
 from tests.fault_injection.points import Kind, Point
 from tests.fault_injection.run_matrix import COUNT, fresh_seed, play_all
-from tests.fault_injection.sabotage import no_claim_and_no_report
+from tests.fault_injection.sabotage import no_lease_and_no_report
 from tests.fault_injection.table import failures, table
 
 SEED = fresh_seed()
@@ -49,10 +49,10 @@ def simple(number: int, fault: Fault, scene: Scene) -> Run:
     return Run(0, number, fault, scene, "png/", Start.COLD, False, 0, None)  # noqa: FBT003
 
 
-def test_a_program_without_claims_and_reports_is_found_out() -> None:
+def test_a_program_without_leases_and_reports_is_found_out() -> None:
     twice = simple(0, Fault(Point.SENT, Kind.DUPLICATE, after=True), Scene.PLAIN)
     lost = simple(1, Fault(Point.SOURCE, Kind.SLOW), Scene.NO_IMAGE)
-    records = play_all([twice, lost], no_claim_and_no_report, processes=1)
+    records = play_all([twice, lost], no_lease_and_no_report, processes=1)
     assert [line.partition(";")[0] for line in failures(list(records))] == [
         "charged twice: 2 charges, 0 counted",
         "lost: nothing is there",

@@ -105,13 +105,13 @@ class FakePixian:
         return app
 
     def _note(self) -> None:
-        image = request.files["image"]
+        image = request.files.get("image")
         who = request.authorization
         self.calls.append(
             Call(
                 dict(request.form),
-                image.filename,
-                image.read(),
+                image.filename if image else None,
+                image.read() if image else b"",
                 who.username if who else None,
                 who.password if who else None,
             )

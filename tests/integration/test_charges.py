@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from pixian_s3 import retry
-from pixian_s3.aws.s3 import Storage
-from pixian_s3.errors import Blocked, Claimed, Unavailable
+from pixian_s3.aws.s3 import Buckets
+from pixian_s3.batch import CRASHED, process_all
+from pixian_s3.errors import AccessDenied, InProgress, Unavailable
 from pixian_s3.job import Job
 from pixian_s3.pixian import client
-from pixian_s3.process import bury_all
 from tests.builders import picture
 from tests.integration.servers import Answer, refusal
-from tests.integration.world import INPUT, OUTPUT, Spent, World
+from tests.integration.world import INPUT, OUTPUT, World
 
 HTML = Answer(body=b"<html>", content_type="text/html")
 
@@ -23,7 +23,7 @@ def test_a_refusal_after_the_charge_is_final(world: World) -> None:
     # Given a delta PNG that doesn't fit
     world.configure(defaults={"output.format": "delta_png"})
     world.pixian.answers = [Answer(body=picture((3, 3)))]
-    job = world.drop(body=picture((5, 5)))
+    job = world.upload(body=picture((5, 5)))
     # When its event comes three times
     for _ in range(3):
         world.process(job)
@@ -42,7 +42,6 @@ def die_in_calls(world: World, job: Job, times: int) -> None:
     def die(*_: object, **__: object) -> None:
         raise Killed
 
-    world.services.ledger.register(Spent())
     for _ in range(times):
         world._session.hooks["response"] = [die]
         with pytest.raises(Killed):
@@ -52,23 +51,23 @@ def die_in_calls(world: World, job: Job, times: int) -> None:
 
 
 def test_while_a_killed_call_may_go_on_nobody_else_calls(world: World) -> None:
-    job = world.drop()
+    job = world.upload()
     die_in_calls(world, job, times=1)
     world.now -= 60
     world.process(job)
     assert len(world.pixian.calls) == 1
-    assert world.waiting() == [(job, retry.CLAIMED_DELAY_SECONDS)]
+    assert world.waiting() == [(job, retry.IN_PROGRESS_DELAY_SECONDS)]
 
 
 def test_a_call_whose_function_was_killed_is_counted_by_the_next_try(world: World) -> None:
-    job = world.drop()
+    job = world.upload()
     die_in_calls(world, job, times=2)
     told = world.process(job)
     assert (told.total("MaybeCharged"), told.total("ImagesProcessed")) == (2, 1)
 
 
 def test_each_is_counted_once(world: World) -> None:
-    job = world.drop()
+    job = world.upload()
     die_in_calls(world, job, times=1)
     world.pixian.answers = [refusal(429)]
     tries = [world.process(job), world.process(world.waiting()[0][0]), world.process(job)]
@@ -77,22 +76,22 @@ def test_each_is_counted_once(world: World) -> None:
 
 def test_a_duplicate_event_counts_no_call_again(world: World) -> None:
     world.pixian.answers = [HTML]
-    job = world.drop()
+    job = world.upload()
     assert [world.process(job).total("MaybeCharged") for _ in range(2)] == [1, 0]
 
 
 def test_a_function_that_is_killed_in_every_call_makes_no_more_than_three(world: World) -> None:
-    job = world.drop()
-    die_in_calls(world, job, times=retry.MAX_MAYBE_CHARGED)
+    job = world.upload()
+    die_in_calls(world, job, times=retry.MAX_UNKNOWN_CALLS)
     told = world.process(job)
-    assert len(world.pixian.calls) == retry.MAX_MAYBE_CHARGED
+    assert len(world.pixian.calls) == retry.MAX_UNKNOWN_CALLS
     assert told.total("RetriesExhausted") == 1
     assert "3 calls" in world.report()["error"]
-    assert [left.forgiven for left in world.buried()] == [3]
+    assert [left.calls_before_redrive for left in world.dead_letters()] == [3]
 
 
 def newer_result(world: World, job: Job) -> Job:
-    world.process(world.drop(body=picture((9, 9))))
+    world.processor.process(world.upload(body=picture((9, 9))))
     return job
 
 
@@ -102,8 +101,8 @@ def source_gone(world: World, job: Job) -> Job:
 
 
 def other_parameters(world: World, job: Job) -> Job:
-    world.configure(defaults={"background.color": "#FFFFFF"})
-    world.services = world._connect()
+    world.configure(defaults={"max_pixels": 1000})
+    world.processor = world._connect()
     return job
 
 
@@ -111,30 +110,30 @@ def other_parameters(world: World, job: Job) -> Job:
 def test_it_is_counted_whatever_the_image_came_to_since(
     world: World, since: Callable[[World, Job], Job]
 ) -> None:
-    job = world.drop()
+    job = world.upload()
     die_in_calls(world, job, times=1)
     assert world.process(since(world, job)).total("MaybeCharged") == 1
 
 
 def test_it_is_counted_when_the_image_is_given_up(world: World) -> None:
-    job = world.drop()
+    job = world.upload()
     die_in_calls(world, job, times=2)
-    bury_all([job], world.services)
+    process_all([job], world.processor, CRASHED)
     assert world.told().total("MaybeCharged") == 2
-    assert [left.forgiven for left in world.buried()] == [2]
+    assert [left.calls_before_redrive for left in world.dead_letters()] == [2]
 
 
 @pytest.mark.parametrize("answer", [refusal(429), refusal(500), refusal(402), refusal(400)])
 def test_a_call_that_cost_nothing_leaves_no_count(world: World, answer: Answer) -> None:
     world.pixian.answers = [answer]
-    job = world.drop()
+    job = world.upload()
     world.process(job)
     assert world.process(job).total("MaybeCharged") == 0
 
 
 def test_a_success_that_is_none_may_have_cost(world: World) -> None:
     world.pixian.answers = [refusal(202)]
-    assert world.process(world.drop()).total("MaybeCharged") == 1
+    assert world.process(world.upload()).total("MaybeCharged") == 1
 
 
 @pytest.mark.parametrize(
@@ -148,7 +147,7 @@ def test_a_success_that_is_none_may_have_cost(world: World) -> None:
 )
 def test_what_is_no_whole_picture_of_its_type_is_no_result(world: World, answer: Answer) -> None:
     world.pixian.answers = [answer]
-    told = world.process(world.drop())
+    told = world.process(world.upload())
     assert (world.output_keys(), len(world.waiting())) == ([], 1)
     assert told.total("MaybeCharged") == 1
 
@@ -157,17 +156,17 @@ def test_a_result_is_stored_as_soon_as_that_works_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given that S3 is away for the first five tries to store a result
-    away, put_result = iter(range(5)), Storage.put_result
+    away, put_result = iter(range(5)), Buckets.put_result
 
     def put(*arguments: Any) -> None:
         if next(away, None) is not None:
             raise Unavailable("S3 is away")
         put_result(*arguments)
 
-    monkeypatch.setattr(Storage, "put_result", put)
+    monkeypatch.setattr(Buckets, "put_result", put)
     # When an image is processed
     began = world.now
-    told = world.process(world.drop())
+    told = world.process(world.upload())
     # Then it has waited, and paid once
     assert (told.total("ImagesProcessed"), len(world.pixian.calls)) == (1, 1)
     assert world.now - began == 1 + 2 + 4 + 8 + 16
@@ -176,11 +175,11 @@ def test_a_result_is_stored_as_soon_as_that_works_again(
 def test_storing_is_not_tried_again_when_time_is_short(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Storage, "put_result", _unavailable)
-    world.services = replace(world.services, seconds_left=lambda: 100)
+    monkeypatch.setattr(Buckets, "put_result", _unavailable)
+    world.processor = replace(world.processor, seconds_left=lambda: 100)
     monkeypatch.setattr(client, "READ_TIMEOUT_SECONDS", 30)
     began = world.now
-    told = world.process(world.drop())
+    told = world.process(world.upload())
     assert (world.now, told.total("MaybeCharged")) == (began, 1)
 
 
@@ -188,21 +187,25 @@ def test_a_crash_after_the_charge_is_counted(world: World, monkeypatch: pytest.M
     def crash(*_: object) -> None:
         raise RuntimeError("out of disk")
 
-    monkeypatch.setattr("pixian_s3.process.store", crash)
-    told = world.process(world.drop())
-    assert "Traceback" in told.text
-    assert told.total("MaybeCharged") == 1
-    assert len(world.waiting()) == 1
+    job = world.upload()
+    with monkeypatch.context() as broken:
+        broken.setattr(Buckets, "put_result", crash)
+        with pytest.raises(RuntimeError):
+            world.process(job)
+    # When the job comes again
+    told = world.process(job)
+    # Then it waits for no deadline
+    assert (told.total("MaybeCharged"), told.total("ImagesProcessed")) == (1, 1)
 
 
 def test_without_permission_to_store_it_is_blocked_and_counted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deny(*_: object) -> None:
-        raise Blocked("The result may not be written.")
+        raise AccessDenied("The result may not be written.")
 
-    monkeypatch.setattr(Storage, "put_result", deny)
-    told = world.process(world.drop())
+    monkeypatch.setattr(Buckets, "put_result", deny)
+    told = world.process(world.upload())
     assert (told.total("Blocked"), told.total("MaybeCharged")) == (1, 1)
     assert [seconds for _, seconds in world.waiting()] == [retry.BLOCKED_DELAY_SECONDS]
 
@@ -210,48 +213,48 @@ def test_without_permission_to_store_it_is_blocked_and_counted(
 def test_what_has_its_result_is_not_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given two calls of unknown outcome, and a third whose result is stored without an answer
     world.pixian.answers = [HTML] * 2
-    job = world.drop()
+    job = world.upload()
     for _ in range(2):
         world.process(job)
-    put_result = Storage.put_result
+    put_result = Buckets.put_result
 
     def lose(*arguments: Any) -> None:
         put_result(*arguments)
         raise Unavailable("S3 is away")
 
-    monkeypatch.setattr(Storage, "put_result", lose)
-    world.services = replace(world.services, seconds_left=lambda: 100)
+    monkeypatch.setattr(Buckets, "put_result", lose)
+    world.processor = replace(world.processor, seconds_left=lambda: 100)
     monkeypatch.setattr(client, "READ_TIMEOUT_SECONDS", 30)
     # When there may be no more calls
     world.process(job)
     # Then
-    assert (world.output_keys(), world.buried()) == (["shoes/a.png"], [])
+    assert (world.output_keys(), world.dead_letters()) == (["shoes/a.png"], [])
 
 
 def test_a_report_that_an_earlier_try_could_not_remove_goes_at_the_end(world: World) -> None:
     # Given an image that has its result, and the report of the file before it
-    world.process(world.drop(body=b"no image"))
+    world.process(world.upload(body=b"no image"))
     report = world.output("shoes/a.jpg.error.json")
     about = world.metadata("shoes/a.jpg.error.json")
-    job = world.drop()
+    job = world.upload()
     world.process(job)
     world.s3.put_object(Bucket=OUTPUT, Key="shoes/a.jpg.error.json", Body=report, Metadata=about)
     # When every try crashed in removing it
-    bury_all([job], world.services)
+    process_all([job], world.processor, CRASHED)
     # Then it is removed, and nothing is given up
-    assert (world.output_keys(), world.buried()) == (["shoes/a.png"], [])
+    assert (world.output_keys(), world.dead_letters()) == (["shoes/a.png"], [])
 
 
 def test_an_image_at_pixian_is_not_given_up(world: World) -> None:
-    job = world.drop()
+    job = world.upload()
     other = world._connect()
     refused = []
 
     def bury() -> None:
         try:
-            bury_all([job], other)
-        except Claimed as error:
-            refused.append(error)
+            process_all([job], other, CRASHED)
+        except* InProgress as errors:
+            refused.extend(errors.exceptions)
 
     world.pixian.meanwhile = bury
     told = world.process(job)
@@ -265,16 +268,16 @@ def test_a_paid_refusal_is_reported_as_soon_as_that_works_again(
     # Given a delta PNG that doesn't fit, and that S3 takes the report of it at the third try
     world.configure(defaults={"output.format": "delta_png"})
     world.pixian.answers = [Answer(body=picture((3, 3)))]
-    away, put_report = iter(range(2)), Storage.put_report
+    away, put_report = iter(range(2)), Buckets.put_report
 
     def put(*arguments: Any) -> None:
         if next(away, None) is not None:
             raise Unavailable("S3 is away")
         put_report(*arguments)
 
-    monkeypatch.setattr(Storage, "put_report", put)
+    monkeypatch.setattr(Buckets, "put_report", put)
     # When it is processed
-    world.process(world.drop(body=picture((5, 5))))
+    world.process(world.upload(body=picture((5, 5))))
     # Then it has its report, and cost one call
     assert world.output_keys() == ["shoes/a.jpg.error.json"]
     assert (len(world.pixian.calls), world.waiting()) == (1, [])
@@ -286,9 +289,9 @@ def test_a_refusal_whose_report_is_lost_is_not_lost(
     # Given a delta PNG that doesn't fit, and no way to write the report of it
     world.configure(defaults={"output.format": "delta_png"})
     world.pixian.answers = [Answer(body=picture((3, 3)))]
-    monkeypatch.setattr(Storage, "put_report", _unavailable)
+    monkeypatch.setattr(Buckets, "put_report", _unavailable)
     # When it is processed
-    told = world.process(world.drop(body=picture((5, 5))))
+    told = world.process(world.upload(body=picture((5, 5))))
     # Then it comes again, and the credit is accounted for
     assert (len(world.waiting()), told.total("MaybeCharged")) == (1, 1)
 
@@ -298,8 +301,8 @@ def test_a_report_that_cant_be_written_now_is_written_later(
 ) -> None:
     # Given a file that is no image, while S3 takes no report
     with monkeypatch.context() as away:
-        away.setattr(Storage, "put_report", _unavailable)
-        world.process(world.drop(body=b"no image"))
+        away.setattr(Buckets, "put_report", _unavailable)
+        world.process(world.upload(body=b"no image"))
     # When its next turn comes
     ((job, delay_seconds),) = world.waiting()
     world.process(job)

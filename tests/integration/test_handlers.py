@@ -50,9 +50,9 @@ def stack(world: World, waits: list[float], monkeypatch: pytest.MonkeyPatch) -> 
     """The world, found by the functions through their environment."""
     for name, value in world.variables().items():
         monkeypatch.setenv(name, value)
-    wiring._services.cache_clear()
+    wiring._processor.cache_clear()
     yield world
-    wiring._services.cache_clear()
+    wiring._processor.cache_clear()
 
 
 def dropped(stack: World, name: str) -> dict[str, Any]:
@@ -103,12 +103,12 @@ def test_both_functions_wait_after_a_throttle_before_they_take_other_work(
     stack.pixian.answers = [refusal(429), refusal(429), refusal(429, retry_after="40")]
     upload(dropped(stack, "s3-multi-record"), Context())
     assert waits == [5, 10]
-    retry(batch(stack.drop("a.jpg").to_message()), Context())
+    retry(batch(stack.upload("a.jpg").to_message()), Context())
     assert waits == [5, 10, 40]
     # Any success starts anew.
-    retry(batch(stack.drop("b.jpg").to_message()), Context())
+    retry(batch(stack.upload("b.jpg").to_message()), Context())
     stack.pixian.answers = [refusal(429)]
-    retry(batch(stack.drop("c.jpg").to_message()), Context())
+    retry(batch(stack.upload("c.jpg").to_message()), Context())
     assert waits == [5, 10, 40, 5]
 
 
@@ -130,7 +130,7 @@ def test_the_test_event_of_s3_does_nothing(stack: World) -> None:
 
 
 def test_a_retry_becomes_a_result(stack: World) -> None:
-    answer = retry(batch(stack.drop("shoes/a.jpg").to_message()), Context())
+    answer = retry(batch(stack.upload("shoes/a.jpg").to_message()), Context())
     assert (failed(answer), stack.output_keys()) == ([], ["shoes/a.png"])
 
 
@@ -144,7 +144,7 @@ def test_what_lambda_handed_on_becomes_a_result(stack: World) -> None:
 
 def test_a_retry_that_is_throttled_again_is_sent_anew_and_not_failed(stack: World) -> None:
     stack.pixian.answers = [refusal(429)]
-    job = stack.drop().failed()
+    job = stack.upload().failed()
     answer = retry(batch(job.to_message()), Context())
     assert failed(answer) == []
     assert [(job.failures, seconds) for job, seconds in stack.waiting()] == [(2, 10)]
@@ -154,11 +154,11 @@ def crashing(stack: World) -> str:
     """A message whose image can't even go back to the queue."""
     stack.pixian.answers = [refusal(503)]
     boto3.client("sqs").delete_queue(QueueUrl=stack.environment.retry_queue_url)
-    return stack.drop("shoes/bad.jpg").to_message()
+    return stack.upload("shoes/bad.jpg").to_message()
 
 
 def test_only_the_message_that_crashed_is_failed(stack: World) -> None:
-    good = stack.drop("shoes/a.jpg").to_message()
+    good = stack.upload("shoes/a.jpg").to_message()
     answer = retry(batch(crashing(stack), good), Context())
     assert (failed(answer), stack.output_keys()) == (["0"], ["shoes/a.png"])
 
@@ -170,7 +170,7 @@ def test_a_batch_that_crashed_whole_is_failed_and_not_raised(stack: World) -> No
 def test_a_message_that_cannot_be_read_is_a_dead_letter_at_once(
     stack: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good = stack.drop("shoes/a.jpg").to_message()
+    good = stack.upload("shoes/a.jpg").to_message()
     answer = retry(batch("no job", good), Context())
     # The message is done, and its text is kept as it came.
     assert (failed(answer), stack.output_keys()) == ([], ["shoes/a.png"])
@@ -192,20 +192,20 @@ def received(message: dict[str, Any], times: int) -> dict[str, Any]:
 
 
 def test_a_message_is_tried_five_times(stack: World) -> None:
-    message = batch(stack.drop("shoes/a.jpg").to_message())
+    message = batch(stack.upload("shoes/a.jpg").to_message())
     assert failed(retry(received(message, MAX_RECEIPTS), Context())) == []
     assert stack.output_keys() == ["shoes/a.png"]
 
 
 def test_after_five_tries_it_is_a_dead_letter_with_a_report(stack: World) -> None:
     # Given a message that was received five times before, and never finished
-    job = stack.drop("shoes/a.jpg").failed()
+    job = stack.upload("shoes/a.jpg").failed()
     # When it comes again
     answer = retry(received(batch(job.to_message()), MAX_RECEIPTS + 1), Context())
     # Then it ends as a dead letter with a report, without another call
     assert failed(answer) == []
-    assert "5 times" in stack.report()["error"]
-    assert stack.buried() == [job.afresh(unknown_calls=0)]
+    assert "5 attempts" in stack.report()["error"]
+    assert stack.dead_letters() == [job.reset_for_redrive(unknown_calls=0)]
     assert stack.pixian.calls == []
 
 
@@ -218,7 +218,7 @@ def test_of_an_event_that_crashed_whole_what_is_done_is_not_given_up(stack: Worl
     retry(received(batch(envelope), MAX_RECEIPTS + 1), Context())
     # Then only the other is a dead letter
     assert stack.output_keys() == ["shoes/left.png", "shoes/right.png.error.json"]
-    assert [buried.key for buried in stack.buried()] == ["shoes/right.png"]
+    assert [buried.key for buried in stack.dead_letters()] == ["shoes/right.png"]
 
 
 def test_a_crash_is_logged_and_counted(stack: World, capsys: pytest.CaptureFixture[str]) -> None:

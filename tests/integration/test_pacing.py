@@ -19,7 +19,7 @@ from pixian_s3.pace import Lanes
 from pixian_s3.pacing import SETTING_SECONDS, Pacing, set_pace
 from tests.builders import NOON
 from tests.integration.told import CurrentStdout, Told, read_told
-from tests.integration.world import make_claim_table
+from tests.integration.world import make_lease_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,7 +37,7 @@ class Subject:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.now = NOON
         self.dynamodb: DynamoDBClient = boto3.client("dynamodb")
-        make_claim_table(self.dynamodb)
+        make_lease_table(self.dynamodb)
         self._sqs = boto3.client("sqs")
         self._queue = self._sqs.create_queue(QueueName="retries")["QueueUrl"]
         functions = boto3.client("lambda")
@@ -48,7 +48,7 @@ class Subject:
             wiring.PaceEnvironment(
                 retry_queue_url=self._queue,
                 dead_letter_queue_url="nowhere",
-                claim_table="claims",
+                lease_table="leases",
                 upload_function="upload",
                 retry_mapping=MAPPING,
                 start_concurrency="5",
@@ -100,7 +100,7 @@ class Subject:
         return read_told(self._capsys.readouterr().out)
 
     def item(self) -> dict[str, Any]:
-        return self.dynamodb.get_item(TableName="claims", Key={"id": {"S": "pace"}})["Item"]
+        return self.dynamodb.get_item(TableName="leases", Key={"id": {"S": "pace"}})["Item"]
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def test_a_refusal_is_logged_again_only_after_it_worked_in_between(subject: Subj
 def test_an_item_that_cannot_be_read_is_as_good_as_none(
     settled: Subject, garbage: dict[str, Any]
 ) -> None:
-    settled.dynamodb.put_item(TableName="claims", Item={**settled.item(), **garbage})
+    settled.dynamodb.put_item(TableName="leases", Item={**settled.item(), **garbage})
     remembered = settled.pacing.record.read()
     assert None in {remembered.pace, remembered.setting}
 
@@ -251,7 +251,7 @@ def test_an_item_of_another_version_is_read(settled: Subject, missing: str) -> N
     item = settled.item()
     del item[missing]
     newer = {**item, "version": {"N": "99"}, "unheard_of": {"S": "x"}}
-    settled.dynamodb.put_item(TableName="claims", Item=newer)
+    settled.dynamodb.put_item(TableName="leases", Item=newer)
     remembered = settled.pacing.record.read()
     assert remembered.pace
     assert remembered.pace.lanes == 5
@@ -266,7 +266,7 @@ def test_throttles_count_before_the_first_look(subject: Subject) -> None:
 
 
 def test_a_throttle_that_cannot_be_counted_is_no_error(subject: Subject) -> None:
-    subject.dynamodb.delete_table(TableName="claims")
+    subject.dynamodb.delete_table(TableName="leases")
     subject.pacing.record.count_throttle()
 
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from pixian_s3 import retry
-from pixian_s3.process import process_all
+from pixian_s3.batch import process_all
 from tests.builders import picture
 from tests.integration.servers import Answer, refusal
 from tests.integration.world import INPUT, OUTPUT, SECRET, World
@@ -19,7 +19,7 @@ HTML = Answer(body=b"<html>", content_type="text/html")
 
 
 def test_a_dropped_image_becomes_a_result(world: World) -> None:
-    job = world.drop("shoes/a.jpg")
+    job = world.upload("shoes/a.jpg")
     world.process(job)
     assert world.output_keys() == ["shoes/a.png"]
     assert world.output("shoes/a.png") == Answer().body
@@ -27,33 +27,33 @@ def test_a_dropped_image_becomes_a_result(world: World) -> None:
 
 def test_the_image_is_sent_as_it_was_dropped(world: World) -> None:
     body = picture(form="TIFF")
-    world.process(world.drop("shoes/a.tif", body))
+    world.process(world.upload("shoes/a.tif", body))
     (call,) = world.pixian.calls
     assert (call.image, call.file_name) == (body, "a.tif")
 
 
 def test_the_parameters_of_the_prefix_are_sent(world: World) -> None:
     world.configure(defaults={"test": True}, prefixes={"shoes/": {"result.margin": "5%"}})
-    world.process(world.drop("shoes/a.jpg"))
+    world.process(world.upload("shoes/a.jpg"))
     (call,) = world.pixian.calls
     assert call.form == {"test": "true", "result.margin": "5%"}
 
 
 def test_the_version_that_was_dropped_is_sent_even_if_another_followed(world: World) -> None:
-    first = world.drop("a.jpg", picture((1, 1)))
-    world.drop("a.jpg", picture((2, 2)))
+    first = world.upload("a.jpg", picture((1, 1)))
+    world.upload("a.jpg", picture((2, 2)))
     world.process(first)
     assert world.pixian.calls[0].image == picture((1, 1))
 
 
 def test_the_key_follows_the_type_that_came_back(world: World) -> None:
     world.pixian.answers = [JPEG]
-    world.process(world.drop("shoes/a.png"))
+    world.process(world.upload("shoes/a.png"))
     assert world.output_keys() == ["shoes/a.jpg"]
 
 
 def test_a_result_carries_what_pixian_said_and_its_source(world: World) -> None:
-    job = world.drop("shoes/a.jpg")
+    job = world.upload("shoes/a.jpg")
     world.process(job)
     written = world.metadata("shoes/a.png")
     assert written["pixian-credits-charged"] == "0.5"
@@ -61,16 +61,14 @@ def test_a_result_carries_what_pixian_said_and_its_source(world: World) -> None:
     assert written["source-version-id"] == job.version_id
 
 
-def test_a_result_removes_the_report_of_an_earlier_failure(world: World) -> None:
-    world.pixian.answers = [refusal(400)]
-    job = world.drop("shoes/a.jpg")
-    world.process(job)
-    world.process(job)
+def test_a_result_removes_the_report_of_an_earlier_upload(world: World) -> None:
+    world.process(world.upload("shoes/a.jpg", b"no image"))
+    world.process(world.upload("shoes/a.jpg"))
     assert world.output_keys() == ["shoes/a.png"]
 
 
 def test_processing_counts_credits_and_bytes(world: World) -> None:
-    told = world.process(world.drop("shoes/a.jpg"))
+    told = world.process(world.upload("shoes/a.jpg"))
     assert told.total("ImagesProcessed") == 1
     assert told.total("CreditsCharged") == 0.5
     assert told.total("InputBytes") == len(picture())
@@ -80,20 +78,20 @@ def test_processing_counts_credits_and_bytes(world: World) -> None:
 
 
 def test_a_folder_marker_is_skipped(world: World) -> None:
-    told = world.process(world.drop("shoes/", b""))
+    told = world.process(world.upload("shoes/", b""))
     assert told.facts()["reason"] == "It is a folder marker."
     assert world.output_keys() == []
 
 
 def test_a_disabled_prefix_is_skipped(world: World) -> None:
     world.configure(prefixes={"drafts/": {"pipeline": {"enabled": False}}})
-    told = world.process(world.drop("drafts/a.jpg"))
+    told = world.process(world.upload("drafts/a.jpg"))
     assert told.facts()["outcome"] == "skipped"
     assert world.pixian.calls == []
 
 
 def test_a_duplicate_event_costs_nothing(world: World) -> None:
-    job = world.drop()
+    job = world.upload()
     world.process(job)
     told = world.process(job)
     assert told.facts()["outcome"] == "skipped"
@@ -101,24 +99,24 @@ def test_a_duplicate_event_costs_nothing(world: World) -> None:
 
 
 def test_a_duplicate_costs_nothing_though_its_result_was_deleted(world: World) -> None:
-    job = world.drop()
+    job = world.upload()
     world.process(job)
     world.s3.delete_object(Bucket=OUTPUT, Key="shoes/a.png")
     world.process(job)
     assert len(world.pixian.calls) == 1
 
 
-def test_a_duplicate_costs_nothing_though_its_claim_is_gone(world: World) -> None:
-    job = world.drop()
+def test_a_duplicate_costs_nothing_though_its_lease_expired_and_was_deleted(world: World) -> None:
+    job = world.upload()
     world.process(job)
-    for item in world.dynamodb.scan(TableName="claims")["Items"]:
-        world.dynamodb.delete_item(TableName="claims", Key={"id": item["id"]})
+    for item in world.dynamodb.scan(TableName="leases")["Items"]:
+        world.dynamodb.delete_item(TableName="leases", Key={"id": item["id"]})
     world.process(job)
     assert len(world.pixian.calls) == 1
 
 
 def test_a_duplicate_removes_a_report_that_stayed_behind(world: World) -> None:
-    job = world.drop()
+    job = world.upload()
     world.process(job)
     world.s3.put_object(Bucket=OUTPUT, Key="shoes/a.jpg.error.json", Body=b"{}")
     world.process(job)
@@ -126,7 +124,7 @@ def test_a_duplicate_removes_a_report_that_stayed_behind(world: World) -> None:
 
 
 def test_an_event_older_than_the_result_is_skipped(world: World) -> None:
-    older, newer = world.drop(body=picture((1, 1))), world.drop(body=picture((2, 2)))
+    older, newer = world.upload(body=picture((1, 1))), world.upload(body=picture((2, 2)))
     world.process(newer)
     told = world.process(older)
     assert "newer upload" in told.facts()["reason"]
@@ -134,14 +132,14 @@ def test_an_event_older_than_the_result_is_skipped(world: World) -> None:
 
 
 def test_a_newer_upload_replaces_the_result(world: World) -> None:
-    world.process(world.drop(body=picture((1, 1))))
-    newer = world.drop(body=picture((2, 2)))
+    world.process(world.upload(body=picture((1, 1))))
+    newer = world.upload(body=picture((2, 2)))
     world.process(newer)
     assert world.metadata("shoes/a.png")["source-version-id"] == newer.version_id
 
 
 def test_other_parameters_replace_the_result(world: World) -> None:
-    job = world.drop()
+    job = world.upload()
     world.process(job)
     world.configure(defaults={"test": True, "max_pixels": 1000})
     _wait_for_the_configuration(world)
@@ -151,14 +149,14 @@ def test_other_parameters_replace_the_result(world: World) -> None:
 
 def _wait_for_the_configuration(world: World) -> None:
     fresh = world._connect()
-    world.services = fresh
+    world.processor = fresh
 
 
 # ---- Rejected -----------------------------------------------------------------------------------
 
 
 def test_what_is_no_image_is_reported_without_a_call(world: World) -> None:
-    told = world.process(world.drop("notes.txt", b"Buy milk."))
+    told = world.process(world.upload("notes.txt", b"Buy milk."))
     assert "not an image" in world.report("notes.txt")["error"]
     assert told.total("ImagesRejected") == 1
     assert world.pixian.calls == []
@@ -166,7 +164,7 @@ def test_what_is_no_image_is_reported_without_a_call(world: World) -> None:
 
 def test_what_pixian_refuses_is_reported_in_its_words(world: World) -> None:
     world.pixian.answers = [refusal(400, "Failed to read the supplied image.", 1006)]
-    world.process(world.drop())
+    world.process(world.upload())
     report = world.report()
     assert "Failed to read the supplied image." in report["error"]
     assert report["pixian"] == {"status": 400, "code": 1006}
@@ -174,27 +172,27 @@ def test_what_pixian_refuses_is_reported_in_its_words(world: World) -> None:
 
 def test_a_rejected_image_is_not_tried_again(world: World) -> None:
     world.pixian.answers = [refusal(413)]
-    world.process(world.drop())
+    world.process(world.upload())
     assert world.waiting() == []
 
 
 def test_a_deleted_source_is_reported(world: World) -> None:
-    job = world.drop()
+    job = world.upload()
     world.s3.delete_object(Bucket=INPUT, Key=job.key, VersionId=job.version_id or "")
     world.process(job)
-    assert "not there any more" in world.report()["error"]
+    assert "no longer exists" in world.report()["error"]
 
 
 def test_a_result_of_another_file_is_not_overwritten(world: World) -> None:
-    world.process(world.drop("shoes/a.jpg"))
-    world.process(world.drop("shoes/a.gif", picture(form="GIF")))
-    assert "Give one of the two files another name." in world.report("shoes/a.gif")["error"]
+    world.process(world.upload("shoes/a.jpg"))
+    world.process(world.upload("shoes/a.gif", picture(form="GIF")))
+    assert "Rename one of the two files" in world.report("shoes/a.gif")["error"]
     assert len(world.pixian.calls) == 1
 
 
 def test_what_somebody_else_put_there_is_not_overwritten(world: World) -> None:
     world.s3.put_object(Bucket=OUTPUT, Key="shoes/a.png", Body=b"mine")
-    world.process(world.drop("shoes/a.jpg"))
+    world.process(world.upload("shoes/a.jpg"))
     assert world.output("shoes/a.png") == b"mine"
 
 
@@ -203,7 +201,7 @@ def test_what_somebody_else_put_there_is_not_overwritten(world: World) -> None:
 
 def test_a_429_waits_five_seconds(world: World) -> None:
     world.pixian.answers = [refusal(429)]
-    job = world.drop()
+    job = world.upload()
     told = world.process(job)
     assert world.waiting() == [(replace(job, failures=1), 5)]
     assert told.total("Throttled") == told.total("RetriesScheduled") == 1
@@ -211,80 +209,80 @@ def test_a_429_waits_five_seconds(world: World) -> None:
 
 def test_a_429_waits_as_long_as_pixian_asks(world: World) -> None:
     world.pixian.answers = [refusal(429, retry_after="40")]
-    world.process(world.drop())
+    world.process(world.upload())
     assert [seconds for _, seconds in world.waiting()] == [40]
 
 
 def test_a_500_waits_and_is_no_throttling(world: World) -> None:
     world.pixian.answers = [refusal(500)]
-    told = world.process(replace(world.drop(), failures=6))
+    told = world.process(replace(world.upload(), failures=6))
     assert [seconds for _, seconds in world.waiting()] == [35]
     assert "Throttled" not in told.counted()
 
 
 def test_the_next_try_after_a_429_succeeds(world: World) -> None:
     world.pixian.answers = [refusal(429)]
-    world.process(world.drop())
+    world.process(world.upload())
     world.process(world.waiting()[0][0])
     assert world.output_keys() == ["shoes/a.png"]
 
 
 def test_a_call_of_unknown_outcome_is_counted(world: World) -> None:
     world.pixian.answers = [HTML]
-    told = world.process(world.drop())
+    told = world.process(world.upload())
     assert told.total("MaybeCharged") == 1
 
 
 @pytest.mark.parametrize("status", [402, 403])
 def test_no_credits_block_without_using_up_an_attempt(world: World, status: int) -> None:
     world.pixian.answers = [refusal(status)]
-    job = world.drop()
+    job = world.upload()
     told = world.process(job)
     assert world.waiting() == [(replace(job, blocked_since=world.now), 300)]
     assert told.total("Blocked") == 1
 
 
 def test_a_401_fetches_rotated_credentials_and_succeeds(world: World) -> None:
-    world.services.credentials.get()
+    world.processor.secret.get()
     world.secretsmanager.put_secret_value(
         SecretId="pixian", SecretString='{"api_id": "me", "api_secret": "rotated"}'
     )
     world.pixian.answers = [refusal(401)]
-    world.process(world.drop())
+    world.process(world.upload())
     assert [call.api_secret for call in world.pixian.calls] == [SECRET, "rotated"]
     assert world.output_keys() == ["shoes/a.png"]
 
 
 def test_the_whole_image_is_sent_again_after_a_401(world: World) -> None:
     world.pixian.answers = [refusal(401)]
-    world.process(world.drop())
+    world.process(world.upload())
     assert [call.image for call in world.pixian.calls] == [picture()] * 2
 
 
 def test_a_second_401_blocks(world: World) -> None:
     world.pixian.answers = [refusal(401), refusal(401)]
-    told = world.process(world.drop())
+    told = world.process(world.upload())
     assert told.facts()["outcome"] == "blocked"
     assert len(world.pixian.calls) == 2
 
 
 def test_no_configuration_blocks(world: World) -> None:
     world.appconfig.away = True
-    told = world.process(world.drop())
+    told = world.process(world.upload())
     assert told.facts()["outcome"] == "blocked"
     assert world.pixian.calls == []
 
 
-def test_no_claim_table_no_call(world: World) -> None:
-    world.dynamodb.delete_table(TableName="claims")
-    told = world.process(world.drop())
+def test_no_lease_table_no_call(world: World) -> None:
+    world.dynamodb.delete_table(TableName="leases")
+    told = world.process(world.upload())
     assert told.facts()["outcome"] == "postponed"
     assert world.pixian.calls == []
 
 
 def test_a_result_that_cant_be_written_counts_as_maybe_charged(world: World) -> None:
     world.pixian.meanwhile = lambda: _forget(OUTPUT)
-    told = world.process(world.drop())
+    told = world.process(world.upload())
     assert told.total("MaybeCharged") == 1
 
 
@@ -298,63 +296,63 @@ def _forget(bucket: str) -> None:
 
 def test_one_failure_too_many_ends_in_the_dead_letter_queue(world: World) -> None:
     world.pixian.answers = [refusal(429)]
-    job = world.drop()
+    job = world.upload()
     told = world.process(replace(job, failures=retry.MAX_FAILURES))
-    assert world.buried() == [job]
+    assert world.dead_letters() == [job]
     assert (world.waiting(), told.total("RetriesExhausted")) == ([], 1)
 
 
 def test_giving_up_is_reported(world: World) -> None:
     world.pixian.answers = [refusal(503)]
-    world.process(replace(world.drop(), failures=retry.MAX_FAILURES))
+    world.process(replace(world.upload(), failures=retry.MAX_FAILURES))
     assert "dead-letter queue" in world.report()["what_now"]
 
 
 def test_too_many_calls_of_unknown_outcome_end_in_the_dead_letter_queue(world: World) -> None:
     world.pixian.answers = [HTML] * 9
-    job = world.drop()
+    job = world.upload()
     # When it is tried until it isn't tried any more
     waited = [job]
     while len(world.waiting()) == len(waited) - 1:
         world.process(waited[-1])
         waited.append(world.waiting()[-1][0])
     # Then it was called three times, and whoever sends it round again knows
-    assert len(world.pixian.calls) == retry.MAX_MAYBE_CHARGED
-    assert [left.forgiven for left in world.buried()] == [retry.MAX_MAYBE_CHARGED]
+    assert len(world.pixian.calls) == retry.MAX_UNKNOWN_CALLS
+    assert [left.calls_before_redrive for left in world.dead_letters()] == [retry.MAX_UNKNOWN_CALLS]
 
 
 def test_a_job_that_a_person_sent_round_again_is_called_again(world: World) -> None:
     world.pixian.answers = [HTML] * 4
-    job = world.drop()
+    job = world.upload()
     for _ in range(3):
         world.process(job)
         job = world.waiting()[-1][0]
     # When it is redriven
-    (letter,) = world.buried()
+    (letter,) = world.dead_letters()
     world.process(letter)
     # Then
     assert len(world.pixian.calls) == 4
-    assert world.waiting()[-1][0].forgiven == 3
+    assert world.waiting()[-1][0].calls_before_redrive == 3
 
 
 def test_blocked_for_too_long_ends_in_the_dead_letter_queue(world: World) -> None:
     world.pixian.answers = [refusal(402)]
-    job = world.drop()
+    job = world.upload()
     world.process(replace(job, blocked_since=world.now - retry.MAX_BLOCKED_SECONDS - 1))
-    assert world.buried() == [job]
+    assert world.dead_letters() == [job]
 
 
 # ---- Several ------------------------------------------------------------------------------------
 
 
 def test_a_crash_in_one_leaves_the_others_their_turn(world: World) -> None:
-    good = world.drop()
+    good = world.upload()
     world.pixian.answers = [refusal(429)]
     # Given that the first can't be put back: the queue is gone
     world.sqs.delete_queue(QueueUrl=world.environment.retry_queue_url)
-    crashing = world.drop("b.jpg")
+    crashing = world.upload("b.jpg")
     with pytest.raises(ExceptionGroup) as crash:
-        process_all([crashing, good], world.services)
+        process_all([crashing, good], world.processor)
     assert len(crash.value.exceptions) == 1
     assert world.output_keys() == ["shoes/a.png"]
 
@@ -368,7 +366,7 @@ CUT_WITHIN = Answer(502, b"x" * 190 + SECRET.encode(), "text/plain")
 @pytest.mark.parametrize("answer", [Answer(), HTML, CUT_WITHIN, *QUOTING])
 def test_the_secret_is_told_nobody(world: World, answer: Answer) -> None:
     world.pixian.answers = [answer, answer]
-    told = world.process(world.drop())
+    told = world.process(world.upload())
     written = [world.output(key) for key in world.output_keys() if key.endswith(".json")]
     everything = told.text + repr(written) + repr(world.waiting())
     assert not [part for part in (SECRET, BASIC, SECRET[:10]) if part in everything]
@@ -384,10 +382,10 @@ def test_a_result_whose_answer_was_lost_is_a_result(world: World) -> None:
     def lose(**_: object) -> int | None:
         return 0 if next(lost, False) else None
 
-    client = world.services.storage._s3
+    client = world.processor.buckets._s3
     client.meta.events.register("needs-retry.s3.PutObject", cast("Any", lose))
     # When an image is processed
-    told = world.process(world.drop())
+    told = world.process(world.upload())
     # Then it counts as processed
     assert told.total("ImagesProcessed") == 1
     assert world.output_keys() == ["shoes/a.png"]
@@ -395,13 +393,13 @@ def test_a_result_whose_answer_was_lost_is_a_result(world: World) -> None:
 
 def test_a_sidecar_is_written_beside_the_result(world: World) -> None:
     world.configure(defaults={"pipeline": {"sidecar": True}})
-    world.process(world.drop())
+    world.process(world.upload())
     assert world.output_keys() == ["shoes/a.png", "shoes/a.png.json"]
     assert json.loads(world.output("shoes/a.png.json"))["credits"]["charged"] == 0.5
 
 
 def test_own_metadata_is_copied_only_if_asked_for(world: World) -> None:
-    job = world.drop()
+    job = world.upload()
     put = world.s3.put_object(Bucket=INPUT, Key=job.key, Body=picture(), Metadata={"sku": "7"})
     job = replace(job, version_id=put["VersionId"])
     world.process(job)
@@ -411,13 +409,13 @@ def test_own_metadata_is_copied_only_if_asked_for(world: World) -> None:
 def test_a_delta_png_that_does_not_fit_its_source_is_rejected(world: World) -> None:
     world.configure(defaults={"output.format": "delta_png"})
     world.pixian.answers = [Answer(body=picture((3, 3)))]
-    world.process(world.drop(body=picture((5, 5))))
+    world.process(world.upload(body=picture((5, 5))))
     assert world.output_keys() == ["shoes/a.jpg.error.json"]
 
 
 def test_the_results_key_follows_its_pattern(world: World) -> None:
     world.configure(defaults={"pipeline": {"result_key": "done/{path}{stem}-cut{suffix}"}})
-    world.process(world.drop("shoes/a.jpg"))
+    world.process(world.upload("shoes/a.jpg"))
     assert world.output_keys() == ["done/shoes/a-cut.png"]
 
 

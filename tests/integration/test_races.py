@@ -1,18 +1,17 @@
-"""Several drops and events of one key at the same moment: the newest drop has the ending."""
+"""Several uploads and events of one key at the same moment: the newest upload wins."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from pixian_s3 import retry
-from pixian_s3.aws.s3 import Storage
+from pixian_s3.aws.s3 import Buckets
+from pixian_s3.batch import process_all
 from pixian_s3.images.prepare import prepare as really_prepare
 from pixian_s3.job import Job
-from pixian_s3.process import process, process_all
 from tests.builders import picture
-from tests.integration.servers import Answer
+from tests.integration.servers import Answer, refusal
 from tests.integration.world import OUTPUT, World
 
 A, B = picture((1, 1)), picture((2, 2))
@@ -21,15 +20,15 @@ OTHER = Answer(body=picture((9, 9)))
 
 def meanwhile(world: World, monkeypatch: pytest.MonkeyPatch, step: str, job: Job) -> None:
     """Have another invocation process a job just before the world's next step of this name."""
-    real = getattr(Storage, step)
+    real = getattr(Buckets, step)
     others = world._connect()
 
     def overtaken(*arguments: Any, **named: Any) -> Any:
-        monkeypatch.setattr(Storage, step, real)
-        process(job, others)
+        monkeypatch.setattr(Buckets, step, real)
+        others.process(job)
         return real(*arguments, **named)
 
-    monkeypatch.setattr(Storage, step, overtaken)
+    monkeypatch.setattr(Buckets, step, overtaken)
 
 
 def process_waiting(world: World) -> None:
@@ -39,23 +38,23 @@ def process_waiting(world: World) -> None:
 
 def test_of_two_invocations_at_a_time_one_calls(world: World) -> None:
     # Given a duplicate event that arrives while the first is at work
-    job = world.drop()
+    job = world.upload()
     other = world._connect()
     world.pixian.meanwhile = lambda: process_all([job], other)
     # When
     world.process(job)
     # Then it waits for the first
     assert len(world.pixian.calls) == 1
-    assert world.waiting() == [(job, retry.CLAIMED_DELAY_SECONDS)]
+    assert world.waiting() == [(job, retry.IN_PROGRESS_DELAY_SECONDS)]
 
 
 def test_two_files_of_one_stem_at_the_same_moment_cost_one_call(world: World) -> None:
     # Given that a.gif is at work, and there is no result of it yet
-    with world.services.reserved("shoes/a.png", world.drop("shoes/a.gif")):
-        # When a.jpg is processed
-        world.process(world.drop("shoes/a.jpg"))
+    world.processor.leases.acquire("shoes/a.png", world.now, seconds_left=60)
+    # When a.jpg is processed
+    world.process(world.upload("shoes/a.jpg"))
     # Then it waits, and no credit is spent
-    assert [seconds for _, seconds in world.waiting()] == [retry.CLAIMED_DELAY_SECONDS]
+    assert [seconds for _, seconds in world.waiting()] == [retry.IN_PROGRESS_DELAY_SECONDS]
     assert world.pixian.calls == []
 
 
@@ -66,12 +65,12 @@ def test_what_ended_while_another_was_being_prepared_is_not_paid_for_again(
     world: World, monkeypatch: pytest.MonkeyPatch, drops: tuple[str, str], slow: int
 ) -> None:
     # Given two drops, the one of which takes so long to prepare that the other ends meanwhile
-    jobs = [world.drop(key) for key in drops]
+    jobs = [world.upload(key) for key in drops]
     other = world._connect()
 
     def prepare(*arguments: Any) -> Any:
         monkeypatch.setattr("pixian_s3.process.prepare", really_prepare)
-        process(jobs[1 - slow], other)
+        other.process(jobs[1 - slow])
         return really_prepare(*arguments)
 
     monkeypatch.setattr("pixian_s3.process.prepare", prepare)
@@ -83,7 +82,7 @@ def test_what_ended_while_another_was_being_prepared_is_not_paid_for_again(
 
 def test_a_newer_drop_waits_for_an_older_one_and_has_the_result(world: World) -> None:
     # Given a newer drop that comes while the older one is at Pixian
-    older, newer = world.drop(body=A), world.drop(body=B)
+    older, newer = world.upload(body=A), world.upload(body=B)
     other = world._connect()
     world.pixian.meanwhile = lambda: process_all([newer], other)
     # When
@@ -100,14 +99,14 @@ def overtake_with(newer: Job, world: World) -> None:
 
     def write() -> None:
         world.pixian.meanwhile = lambda: None
-        world.dynamodb.delete_item(TableName="claims", Key={"id": {"S": "result#shoes/a.png"}})
-        process(newer, other)
+        world.dynamodb.delete_item(TableName="leases", Key={"id": {"S": "lease#shoes/a.png"}})
+        other.process(newer)
 
     world.pixian.meanwhile = write
 
 
 def test_a_newer_result_written_during_the_call_stays(world: World) -> None:
-    older, newer = world.drop(body=A), world.drop(body=B)
+    older, newer = world.upload(body=A), world.upload(body=B)
     overtake_with(newer, world)
     told = world.process(older)
     assert world.metadata("shoes/a.png")["source-version-id"] == newer.version_id
@@ -117,7 +116,7 @@ def test_a_newer_result_written_during_the_call_stays(world: World) -> None:
 
 def test_what_came_too_late_is_not_paid_for_again(world: World) -> None:
     # Given a call that was overtaken, and that the newer result was deleted since
-    older, newer = world.drop(body=A), world.drop(body=B)
+    older, newer = world.upload(body=A), world.upload(body=B)
     overtake_with(newer, world)
     world.process(older)
     world.s3.delete_object(Bucket=OUTPUT, Key="shoes/a.png")
@@ -127,75 +126,73 @@ def test_what_came_too_late_is_not_paid_for_again(world: World) -> None:
     assert len(world.pixian.calls) == 2
 
 
-def test_an_older_image_leaves_the_report_of_a_newer_one(world: World) -> None:
-    # Given an image, and a newer file under its key that got a report
-    older, newer = world.drop(), world.drop(body=b"no image")
+def test_an_older_upload_is_skipped_once_a_newer_one_was_rejected(world: World) -> None:
+    older, newer = world.upload(), world.upload(body=b"no image")
     world.process(newer)
-    # When the older one succeeds, and again when its event comes twice
-    world.process(older)
-    world.process(older)
-    # Then both endings stand
-    assert world.output_keys() == ["shoes/a.jpg.error.json", "shoes/a.png"]
+    told = world.process(older)
+    assert told.total("ImagesSkipped") == 1
+    assert world.report()["source"]["version_id"] == newer.version_id
+    assert world.output_keys() == ["shoes/a.jpg.error.json"]
 
 
-def test_an_older_failure_leaves_the_report_of_a_newer_one(world: World) -> None:
-    older, newer = world.drop(body=b"older"), world.drop(body=b"newer")
+def test_an_older_upload_is_skipped_while_a_newer_one_waits_after_a_429(world: World) -> None:
+    older, newer = world.upload(body=A), world.upload(body=B)
+    world.pixian.answers = [refusal(429)]
     world.process(newer)
+    assert world.process(older).total("ImagesSkipped") == 1
+    process_waiting(world)
+    assert world.metadata("shoes/a.png")["source-version-id"] == newer.version_id
+
+
+@pytest.mark.parametrize("step", ["put_report", "delete_report"])
+def test_a_newer_upload_waits_while_the_report_of_an_older_one_changes(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    # Given a report, and an upload that changes it: by another report or by its removal
+    world.process(world.upload(body=b"no image"))
+    older = world.upload(body=b"neither" if step == "put_report" else A)
+    newer = world.upload(body=b"nor this")
+    # When a newer upload comes at that moment
+    meanwhile(world, monkeypatch, step, newer)
     world.process(older)
+    process_waiting(world)
+    # Then its report is the last
     assert world.report()["source"]["version_id"] == newer.version_id
 
 
-def test_a_report_that_a_newer_drop_has_just_got_is_not_deleted(
+def test_a_good_upload_removes_the_report_that_came_at_the_same_moment(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.process(world.drop(body=b"no image"))
-    older, newer = world.drop(), world.drop(body=b"no image either")
-    meanwhile(world, monkeypatch, "delete_report", newer)
-    world.process(older)
-    assert world.report()["source"]["version_id"] == newer.version_id
-
-
-def test_a_report_that_a_newer_drop_has_just_got_is_not_overwritten(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    older, newer = world.drop(body=b"older"), world.drop(body=b"newer")
+    older, newer = world.upload(body=b"no image"), world.upload()
     meanwhile(world, monkeypatch, "put_report", newer)
     world.process(older)
-    assert world.report()["source"]["version_id"] == newer.version_id
-
-
-def test_a_report_that_comes_after_a_newer_result_goes_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Given a good file that is processed just before the report of the bad one it replaced
-    older, newer = world.drop(body=b"no image"), world.drop()
-    meanwhile(world, monkeypatch, "put_report", newer)
-    world.process(older)
+    process_waiting(world)
     assert world.output_keys() == ["shoes/a.png"]
 
 
 # ---- The same content again ---------------------------------------------------------------------
 
 
-def test_what_was_dropped_last_has_the_result(world: World) -> None:
+def test_the_content_that_was_uploaded_last_is_the_result(world: World) -> None:
     # Given a result of A, then B, which waits, then A again
-    world.process(world.drop(body=A))
-    between, last = world.drop(body=B), world.drop(body=A)
-    told = world.process(last)
-    assert told.total("ImagesSkipped") == 1
+    world.process(world.upload(body=A))
+    between, last = world.upload(body=B), world.upload(body=A)
+    result = world.metadata("shoes/a.png")
+    assert world.process(last).total("ImagesSkipped") == 1
     # When B's turn comes
-    world.process(between)
-    # Then the result is A's, and B cost nothing
-    assert world.metadata("shoes/a.png")["source-version-id"] == last.version_id
+    told = world.process(between)
+    # Then the result is still A's, and B cost nothing
+    assert told.total("ImagesSkipped") == 1
+    assert world.metadata("shoes/a.png") == result
     assert len(world.pixian.calls) == 1
 
 
-def test_it_has_it_though_another_is_just_being_written(
+def test_it_is_though_another_is_just_being_written(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given a result of A, and A dropped again at the moment in which that of B is written
-    world.process(world.drop(body=A))
-    between, last = world.drop(body=B), world.drop(body=A)
+    # Given a result of A, and A uploaded again at the moment in which that of B is written
+    world.process(world.upload(body=A))
+    between, last = world.upload(body=B), world.upload(body=A)
     world.pixian.answers = [OTHER]
     meanwhile(world, monkeypatch, "put_result", last)
     # When all is done
@@ -205,36 +202,16 @@ def test_it_has_it_though_another_is_just_being_written(
     assert world.metadata("shoes/a.png")["source-version-id"] == last.version_id
 
 
-@pytest.mark.parametrize("code", ["PreconditionFailed", "NoSuchKey"])
-def test_it_has_it_though_the_result_changed_while_that_was_noted(world: World, code: str) -> None:
-    # Given that S3 refuses to note the last drop on a result that has changed or is gone
-    world.process(world.drop(body=A))
-    last = world.drop(body=A)
-    s3: Any = world.services.storage._s3
-
-    def refuse(**_: Any) -> None:
-        del s3.copy_object
-        s3.delete_object(Bucket=OUTPUT, Key="shoes/a.png")
-        raise ClientError({"Error": {"Code": code, "Message": ""}}, "CopyObject")
-
-    s3.copy_object = refuse
-    # When all is done
-    world.process(last)
-    process_waiting(world)
-    # Then
-    assert world.metadata("shoes/a.png")["source-version-id"] == last.version_id
-
-
-def test_without_versions_each_drop_has_its_turn(world: World) -> None:
+def test_without_versions_each_upload_has_its_turn(world: World) -> None:
     # Given a bucket whose versioning was suspended
-    def drop(body: bytes) -> None:
-        world.process(without_version(world.drop(body=body)))
+    def upload(body: bytes) -> None:
+        world.process(without_version(world.upload(body=body)))
 
     # When A, B and A are dropped, one after the other
-    drop(A)
+    upload(A)
     world.pixian.answers = [OTHER]
-    drop(B)
-    drop(A)
+    upload(B)
+    upload(A)
     # Then
     assert len(world.pixian.calls) == 3
     assert world.output("shoes/a.png") != OTHER.body

@@ -10,15 +10,11 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from pixian_s3 import process as process_module
 from pixian_s3 import retry
-from pixian_s3.errors import Throttled
 from pixian_s3.job import Job
-from pixian_s3.lane import BLOCKED_SECONDS, Lane
+from pixian_s3.lane import BLOCKED_SECONDS, COUNT_SECONDS, Lane
 from pixian_s3.pixian.client import Pixian
-from pixian_s3.process import process
-from pixian_s3.services import Services
-from pixian_s3.story import Story
+from pixian_s3.process import Processor
 from tests.builders import picture
 from tests.integration.servers import refusal
 from tests.integration.world import World
@@ -31,21 +27,21 @@ PAYMENT_REQUIRED = refusal(402)
 
 def test_the_lane_waits_after_its_image_went_back_and_its_claim_was_released(world: World) -> None:
     world.pixian.answers = [refusal(429)]
-    job, seen = world.drop(), []
+    job, seen = world.upload(), []
 
     def sleep(seconds: float) -> None:
         # Another lane could take the image now.
-        process(world.waiting()[0][0], replace(world.services, lane=Lane()))
+        replace(world.processor, lane=Lane()).process(world.waiting()[0][0])
         seen.append((seconds, world.output_keys()))
 
-    process(job, replace(world.services, sleep=sleep))
+    replace(world.processor, sleep=sleep).process(job)
     assert seen == [(5, ["shoes/a.png"])]
 
 
 def test_the_wait_is_logged_and_counted(world: World) -> None:
     world.pixian.answers = [refusal(429), refusal(429)]
-    world.process(world.drop("a.jpg"))
-    told = world.process(world.drop("b.jpg"))
+    world.process(world.upload("a.jpg"))
+    told = world.process(world.upload("b.jpg"))
     assert told.total("LaneWait") == told.facts()["lane_wait_seconds"] == 10
 
 
@@ -53,7 +49,7 @@ def test_the_image_keeps_its_own_delay(world: World) -> None:
     # Given a lane that was throttled three times
     world.pixian.answers = [refusal(429)] * 3
     for name in "abc":
-        world.process(world.drop(name))
+        world.process(world.upload(name))
     # Then each image waits for its own first failure
     assert [seconds for _, seconds in world.waiting()] == [5, 5, 5]
 
@@ -62,43 +58,51 @@ def test_the_image_keeps_its_own_delay(world: World) -> None:
 def test_a_lane_never_waits_past_the_end_of_its_invocation(
     world: World, left: float, waited: int
 ) -> None:
-    lane = Lane()
-    world.services = replace(world.services, lane=lane, seconds_left=lambda: left)
-    # With so little time left no call is made, so the 429 is one that the lane is told of.
-    error = Throttled("429")
-    process_module._try_later_and_slow_down(Story(world.drop()), error, world.services)
-    assert world.told().facts().get("lane_wait_seconds", 0) == waited
+    # Given a 429 when so much time is left, of which sending the image back takes none
+    waits: list[float] = []
+    world.pixian.answers = [refusal(429)]
+    world.processor = replace(
+        world.processor,
+        seconds_left=lambda: left if world.pixian.calls else 300,
+        sleep=waits.append,
+    )
+    told = world.process(world.upload())
+    assert told.facts().get("lane_wait_seconds", 0) == waited
+    assert waits == [waited]
 
 
 def test_time_that_passes_in_sending_the_image_back_is_none_to_wait_in(world: World) -> None:
     waits: list[float] = []
-    services = replace(
-        world.services,
+    world.pixian.answers = [refusal(429)]
+    world.processor = replace(
+        world.processor,
         sleep=waits.append,
-        # The queue took 50 s of the 60 s that were left.
-        seconds_left=lambda: 10 if world.waiting() else 60,
+        # The queue took all but 10 s of the time that was left.
+        seconds_left=lambda: 10 if world.waiting() else 300,
     )
-    services.lane.throttles = 9
-    story = Story(world.drop())
-    process_module._try_later_and_slow_down(story, Throttled("429"), services)
+    world.processor.lane.throttles = 9
+    world.process(world.upload())
     assert waits == [10 - retry.RETURNING_SECONDS]
 
 
 def test_a_lane_waits_also_if_its_image_cannot_go_back(world: World) -> None:
     world.pixian.answers = [refusal(429)]
-    job, began = world.drop(), world.now
+    job, began = world.upload(), world.now
     world.sqs.delete_queue(QueueUrl=world.environment.retry_queue_url)
     with pytest.raises(Exception, match="queue"):
         world.process(job)
     assert world.now - began == 5
 
 
-def test_throttles_are_counted_for_the_pace(world: World) -> None:
-    world.pixian.answers = [refusal(429), refusal(503), refusal(429), PAYMENT_REQUIRED]
-    for name in "abcdef":
-        world.process(world.drop(name))
-    # Two, and the one image with which the lane found itself blocked: nobody is ready for more.
-    assert world.services.pace_record.read().throttles == 3
+def test_a_throttle_is_counted_for_the_pace_at_most_every_half_minute(world: World) -> None:
+    counted: list[int] = []
+    # The last one blocks the lane: nobody is ready for more images.
+    for answer in (refusal(503), refusal(429), refusal(429), PAYMENT_REQUIRED):
+        world.pixian.answers = [answer]
+        world.process(world.upload(f"{len(counted)}.jpg"))
+        counted.append(world.processor.pace_record.read().throttles)
+        world.now += COUNT_SECONDS / 2
+    assert counted == [0, 1, 1, 2]
 
 
 # ---- Several lanes and a service that takes few at a time ---------------------------------------
@@ -109,7 +113,7 @@ class Environment:
     """One execution environment with a clock of its own."""
 
     now: float
-    services: Services
+    processor: Processor
 
 
 class Fleet:
@@ -127,13 +131,13 @@ class Fleet:
 
     def _lane(self, *, waiting: bool) -> Environment:
         session = requests.Session()
-        lane = Environment(self._world.now, self._world.services)
+        lane = Environment(self._world.now, self._world.processor)
 
         def sleep(seconds: float) -> None:
             lane.now += seconds * waiting
 
-        lane.services = replace(
-            self._world.services,
+        lane.processor = replace(
+            self._world.processor,
             lane=Lane(),
             now=lambda: lane.now,
             sleep=sleep,
@@ -163,7 +167,7 @@ class Fleet:
             _, _, job = heapq.heappop(queue)
             self._world.pixian.meanwhile = lambda lane=lane: self._answer(lane)  # type: ignore[misc]
             at = lane.now
-            process(job, lane.services)
+            lane.processor.process(job)
             for again, delay in self._world.waiting()[sent:]:
                 sent += 1
                 heapq.heappush(queue, (at + delay, 1000 + sent, again))
@@ -174,13 +178,13 @@ IMAGES, LANES = 16, 6
 
 
 def run_fleet(world: World, *, waiting: bool) -> tuple[float, int]:
-    jobs = [world.drop(f"{number}.png", picture((number + 1, 9))) for number in range(IMAGES)]
+    jobs = [world.upload(f"{number}.png", picture((number + 1, 9))) for number in range(IMAGES)]
     fleet = Fleet(world, lanes=LANES, limit=1, waiting=waiting)
     seconds = fleet.run(jobs)
     assert len(world.output_keys()) == len(jobs)
     assert len(world.pixian.calls) == len(jobs) + fleet.refusals
     for lane in fleet.lanes:
-        lane.services.pixian._session.close()
+        lane.processor.pixian._session.close()
     return seconds, fleet.refusals
 
 
@@ -203,7 +207,7 @@ def test_without_waiting_lanes_flood_it(world: World) -> None:
 
 def test_a_blocked_lane_reads_and_sends_nothing_for_a_minute(world: World) -> None:
     world.pixian.answers = [PAYMENT_REQUIRED]
-    jobs = [world.drop(f"{number}.jpg") for number in range(3)]
+    jobs = [world.upload(f"{number}.jpg") for number in range(3)]
     world.process(jobs[0])
     world.aws_calls.clear()
     world.now += BLOCKED_SECONDS - 1
@@ -220,7 +224,7 @@ def test_with_402_thirty_images_make_one_call_a_minute_and_go_on_by_themselves(
 ) -> None:
     # Given 30 images that come back every five minutes
     queue = [
-        (world.now, world.drop(f"{number}.png", picture((number + 1, 9)))) for number in range(30)
+        (world.now, world.upload(f"{number}.png", picture((number + 1, 9)))) for number in range(30)
     ]
     sent, times = 0, list[float]()
     world.pixian.meanwhile = lambda: times.append(world.now)
@@ -245,7 +249,7 @@ def test_with_402_thirty_images_make_one_call_a_minute_and_go_on_by_themselves(
 @pytest.mark.parametrize("status", [404, 405, 410])
 def test_an_endpoint_that_is_not_there_is_not_the_images_fault(world: World, status: int) -> None:
     world.pixian.answers = [refusal(status)]
-    told = world.process(world.drop())
+    told = world.process(world.upload())
     assert told.facts()["outcome"] == "blocked"
     assert "PixianEndpoint" in told.facts()["reason"]
     assert world.output_keys() == []
@@ -254,7 +258,7 @@ def test_an_endpoint_that_is_not_there_is_not_the_images_fault(world: World, sta
 def test_without_credentials_no_source_is_read(world: World) -> None:
     placeholder = json.dumps({"api_id": "REPLACE_ME", "api_secret": "REPLACE_ME"})
     world.secretsmanager.put_secret_value(SecretId="pixian", SecretString=placeholder)
-    job = world.drop()
+    job = world.upload()
     world.process(job)
     assert "GetObject" not in world.aws_calls
     # The next image of the lane doesn't even look for them.
@@ -265,13 +269,13 @@ def test_without_credentials_no_source_is_read(world: World) -> None:
 def test_one_source_that_may_not_be_read_does_not_block_the_others(
     world: World,
 ) -> None:
-    bad, good = world.drop("bad.jpg"), world.drop("good.jpg")
+    bad, good = world.upload("bad.jpg"), world.upload("good.jpg")
 
     def forbid(params: dict[str, Any], **_: object) -> None:
         if params["Key"] == "bad.jpg":
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "No."}}, "GetObject")
 
-    client = world.services.storage._s3
+    client = world.processor.buckets._s3
     client.meta.events.register("before-parameter-build.s3.GetObject", forbid)
     assert world.process(bad).facts()["outcome"] == "blocked"
     assert world.process(good).facts()["outcome"] == "processed"
@@ -280,13 +284,13 @@ def test_one_source_that_may_not_be_read_does_not_block_the_others(
 def test_one_key_that_may_not_be_written_does_not_block_the_others(
     world: World,
 ) -> None:
-    bad, good = world.drop("locked/bad.jpg"), world.drop("good.jpg")
+    bad, good = world.upload("locked/bad.jpg"), world.upload("good.jpg")
 
     def forbid(params: dict[str, Any], **_: object) -> None:
         if params["Key"].startswith("locked/"):
             raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
 
-    client = world.services.storage._s3
+    client = world.processor.buckets._s3
     client.meta.events.register("before-parameter-build.s3.HeadObject", forbid)
     assert world.process(bad).facts()["outcome"] == "blocked"
     assert world.process(good).facts()["outcome"] == "processed"
@@ -294,29 +298,29 @@ def test_one_key_that_may_not_be_written_does_not_block_the_others(
 
 def test_a_folder_marker_is_skipped_by_a_blocked_lane_too(world: World) -> None:
     world.pixian.answers = [PAYMENT_REQUIRED]
-    world.process(world.drop("a.jpg"))
-    assert world.process(world.drop("folder/")).facts()["outcome"] == "skipped"
+    world.process(world.upload("a.jpg"))
+    assert world.process(world.upload("folder/")).facts()["outcome"] == "skipped"
 
 
 def test_an_image_that_waited_too_long_is_looked_for_before_a_blocked_lane_gives_it_up(
     world: World,
 ) -> None:
     # Given an image that has its result, though its job is still in the queue
-    job = world.drop("a.jpg")
+    job = world.upload("a.jpg")
     world.process(job)
     # When a blocked lane takes it after four days
     world.pixian.answers = [PAYMENT_REQUIRED]
-    world.process(world.drop("b.jpg"))
+    world.process(world.upload("b.jpg"))
     waited = replace(job, blocked_since=world.now - retry.MAX_BLOCKED_SECONDS - 1)
     world.process(waited)
     # Then it isn't given up
-    assert (world.output_keys(), world.buried()) == (["a.png"], [])
+    assert (world.output_keys(), world.dead_letters()) == (["a.png"], [])
 
 
 def test_one_that_has_none_is_given_up_without_a_call(world: World) -> None:
     world.pixian.answers = [PAYMENT_REQUIRED]
-    world.process(world.drop("a.jpg"))
-    job = world.drop("b.jpg")
+    world.process(world.upload("a.jpg"))
+    job = world.upload("b.jpg")
     world.process(replace(job, blocked_since=world.now - retry.MAX_BLOCKED_SECONDS - 1))
-    assert world.buried() == [job]
+    assert world.dead_letters() == [job]
     assert len(world.pixian.calls) == 1

@@ -27,6 +27,6 @@ def test_a_missing_variable_is_named(name: str) -> None:
 def test_services_are_made_once_a_process(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in world.variables().items():
         monkeypatch.setenv(name, value)
-    wiring._services.cache_clear()
-    assert wiring.services(Context()).storage is wiring.services(Context()).storage
-    wiring._services.cache_clear()
+    wiring._processor.cache_clear()
+    assert wiring.processor(Context()).buckets is wiring.processor(Context()).buckets
+    wiring._processor.cache_clear()

@@ -15,8 +15,7 @@ from pixian_s3 import wiring
 from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.job import Job, jobs_from_message
 from pixian_s3.pixian.client import Pixian
-from pixian_s3.process import process
-from pixian_s3.services import Services
+from pixian_s3.process import Processor
 from tests.builders import NOON, picture
 from tests.integration.servers import FakeAppConfig, FakePixian
 from tests.integration.told import CurrentStdout, Told, read_told
@@ -31,13 +30,15 @@ SECRET = "s3cr3t-of-the-tests"
 
 _SENDING = "before-parameter-build.sqs.SendMessage"
 _CALLING = "before-call"
+INVOCATION_SECONDS = 300
+
 _numbers = itertools.count(1)
 
 
-def make_claim_table(client: "DynamoDBClient") -> None:
-    """A table named `claims`, with the key that the template gives it."""
+def make_lease_table(client: "DynamoDBClient") -> None:
+    """A table named `leases`, with the key that the template gives it."""
     client.create_table(
-        TableName="claims",
+        TableName="leases",
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
@@ -49,15 +50,7 @@ class Context(LambdaContext):
 
     @staticmethod
     def get_remaining_time_in_millis() -> int:
-        return 300_000
-
-
-class Spent(Context):
-    """An invocation whose time is over, so that nobody waits for its claim to run out."""
-
-    @staticmethod
-    def get_remaining_time_in_millis() -> int:
-        return -1000
+        return 1000 * INVOCATION_SECONDS
 
 
 class World:
@@ -79,7 +72,7 @@ class World:
         self._session = requests.Session()
         self._make_buckets()
         self.environment = self._make_environment()
-        self.services = self._connect()
+        self.processor = self._connect()
 
     def _listen(self) -> None:
         # A message can't be received before its delay is over, so look at it on its way.
@@ -110,7 +103,7 @@ class World:
             )
 
     def _make_environment(self) -> wiring.Environment:
-        make_claim_table(self.dynamodb)
+        make_lease_table(self.dynamodb)
         secret = self.secretsmanager.create_secret(
             Name="pixian", SecretString=json.dumps({"api_id": "me", "api_secret": SECRET})
         )
@@ -118,7 +111,7 @@ class World:
             output_bucket=OUTPUT,
             retry_queue_url=self.sqs.create_queue(QueueName="retries")["QueueUrl"],
             dead_letter_queue_url=self.sqs.create_queue(QueueName="dead")["QueueUrl"],
-            claim_table="claims",
+            lease_table="leases",
             credentials_secret_arn=secret["ARN"],
             appconfig_application="app",
             appconfig_environment="live",
@@ -128,25 +121,24 @@ class World:
             powertools_service_name=f"stack-{next(_numbers)}",
         )
 
-    def _connect(self) -> Services:
+    def _connect(self) -> Processor:
         service = self.environment.powertools_service_name
         logger = Logger(service=service, stream=CurrentStdout())
-        services = replace(
+        return replace(
             wiring.build(self.environment),
             pixian=Pixian(self.pixian.url, self._session),
             telemetry=Telemetry(logger, service, lambda: self.now),
             now=lambda: self.now,
+            seconds_left=lambda: INVOCATION_SECONDS,
             sleep=self._pass,
         )
-        services.ledger.register(Context())
-        return services
 
     def _pass(self, seconds: float) -> None:
         self.now += seconds
 
     def pass_deadline(self) -> None:
         """Let the time of every invocation so far be over."""
-        self.now = self.services.deadline() + 1
+        self.now += INVOCATION_SECONDS + 1
 
     def variables(self) -> dict[str, str]:
         """The environment variables that the template would set."""
@@ -155,7 +147,7 @@ class World:
     def configure(self, **document: Any) -> None:
         self.appconfig.document = json.dumps(document)
 
-    def drop(self, key: str = "shoes/a.jpg", body: bytes | None = None) -> Job:
+    def upload(self, key: str = "shoes/a.jpg", body: bytes | None = None) -> Job:
         """Put a file into the input bucket and give the job that its event makes."""
         put = self.s3.put_object(Bucket=INPUT, Key=key, Body=body or picture())
         sequencer = f"{next(self._sequencers):018X}"
@@ -163,7 +155,7 @@ class World:
         return Job(INPUT, key, etag, put["VersionId"], sequencer, self.now - 2)
 
     def process(self, job: Job) -> Told:
-        process(job, self.services)
+        self.processor.process(job)
         return self.told()
 
     def told(self) -> Told:
@@ -193,7 +185,7 @@ class World:
             if sent["QueueUrl"] == self.environment.retry_queue_url
         ]
 
-    def buried(self) -> list[Job]:
+    def dead_letters(self) -> list[Job]:
         """The jobs in the dead-letter queue."""
         received = self.sqs.receive_message(
             QueueUrl=self.environment.dead_letter_queue_url, MaxNumberOfMessages=10

@@ -1,6 +1,6 @@
 """What the errors carry."""
 
-from pixian_s3.errors import Fault, InvalidConfiguration, TryLater, Unavailable
+from pixian_s3.errors import Fault, InvalidConfiguration, RetryLater, Unavailable
 
 
 def test_a_bad_document_tells_all_its_faults_and_where() -> None:
@@ -14,5 +14,5 @@ def test_nothing_is_asked_for_or_charged_unless_told() -> None:
 
 
 def test_an_error_carries_what_the_service_asked_for() -> None:
-    error = TryLater("busy", retry_after=7, status=429)
+    error = RetryLater("busy", retry_after=7, status=429)
     assert (str(error), error.retry_after, error.status) == ("busy", 7, 429)

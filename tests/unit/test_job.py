@@ -24,7 +24,7 @@ JOBS = st.builds(
     sequencer=st.text("0123456789ABCDEF"),
     event_time=st.floats(0, 1e11),
     failures=st.integers(0, 1000),
-    forgiven=st.integers(0, 10),
+    calls_before_redrive=st.integers(0, 10),
     blocked_since=st.none() | st.floats(1, 1e11),
 )
 
@@ -144,20 +144,20 @@ BEFORE = {
     "sequencer": "0055AED6DCD90281E5",
     "event_time": NOON,
     "failures": 2,
-    "forgiven": 1,
+    "calls_before_redrive": 1,
     "blocked_since": NOON,
 }
 """A message of version 1, as it was written before messages said their version."""
 
 
 def test_a_message_of_the_version_before_is_read() -> None:
-    job = make_job(failures=2, forgiven=1, blocked_since=NOON)
+    job = make_job(failures=2, calls_before_redrive=1, blocked_since=NOON)
     assert jobs_from_message(json.dumps(BEFORE)) == [job]
 
 
 def test_a_message_of_a_later_version_is_read() -> None:
     later = BEFORE | {"version": MESSAGE_VERSION + 1, "priority": "high", "parts": [{"x": 1}]}
-    job = make_job(failures=2, forgiven=1, blocked_since=NOON)
+    job = make_job(failures=2, calls_before_redrive=1, blocked_since=NOON)
     assert jobs_from_message(json.dumps(later)) == [job]
 
 
@@ -181,14 +181,14 @@ def test_being_blocked_counts_from_the_first_time() -> None:
 
 
 def test_afresh_forgets_all_tries_and_forgives_what_they_may_have_cost() -> None:
-    tried = make_job(failures=9, forgiven=1, blocked_since=NOON)
-    assert tried.afresh(unknown_calls=4) == make_job(forgiven=4)
-    assert tried.afresh(unknown_calls=0) == make_job(forgiven=1)
+    tried = make_job(failures=9, calls_before_redrive=1, blocked_since=NOON)
+    assert tried.reset_for_redrive(unknown_calls=4) == make_job(calls_before_redrive=4)
+    assert tried.reset_for_redrive(unknown_calls=0) == make_job(calls_before_redrive=1)
 
 
-def test_a_drop_is_told_from_others_without_versions_too() -> None:
-    drops = [make_job(version_id=None, sequencer=number).drop for number in ("1", "1", "2")]
-    assert drops[0] == drops[1] != drops[2]
+def test_an_upload_is_told_from_others_without_versions_too() -> None:
+    uploads = [make_job(version_id=None, sequencer=number).upload_id for number in ("1", "1", "2")]
+    assert uploads[0] == uploads[1] != uploads[2]
 
 
 def test_a_failure_keeps_all_that_names_the_image() -> None:

@@ -66,7 +66,7 @@ def test_a_report_is_explained(words: str) -> None:
     ("spent", "unknown_calls"),
     [
         ({"failures": retry.MAX_FAILURES}, 0),
-        ({}, retry.MAX_MAYBE_CHARGED),
+        ({}, retry.MAX_UNKNOWN_CALLS),
         ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS - 1}, 0),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixian_s3 import retry
-from pixian_s3.errors import Blocked, Claimed, Throttled, TryLater, Unauthorized, Unavailable
+from pixian_s3.errors import Blocked, InProgress, RetryLater, Throttled, Unauthorized, Unavailable
 from tests.builders import NOON, make_job
 
 COUNTS = st.integers(min_value=0, max_value=10**6)
@@ -46,12 +46,12 @@ def test_being_blocked_uses_up_no_attempt(error: Blocked) -> None:
 
 
 def test_another_ones_claim_changes_nothing() -> None:
-    job, seconds = retry.after(Claimed("busy"), make_job(failures=2), NOON)
-    assert (job, seconds) == (make_job(failures=2), retry.CLAIMED_DELAY_SECONDS)
+    job, seconds = retry.after(InProgress("busy"), make_job(failures=2), NOON)
+    assert (job, seconds) == (make_job(failures=2), retry.IN_PROGRESS_DELAY_SECONDS)
 
 
 @given(COUNTS, st.sampled_from([Throttled("429", retry_after=10**6), Unavailable("5xx")]))
-def test_whatever_happens_sqs_takes_the_delay(failures: int, error: TryLater) -> None:
+def test_whatever_happens_sqs_takes_the_delay(failures: int, error: RetryLater) -> None:
     _, seconds = retry.after(error, make_job(failures=failures), NOON)
     assert 0 <= seconds <= 900
 
@@ -61,7 +61,7 @@ def test_whatever_happens_sqs_takes_the_delay(failures: int, error: TryLater) ->
     [
         ({"failures": 99}, 0),
         ({}, 2),
-        ({"forgiven": 1}, 3),
+        ({"calls_before_redrive": 1}, 3),
         ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS}, 0),
     ],
 )
@@ -76,7 +76,7 @@ def test_up_to_its_last_try_a_job_may_be_tried_again(
     [
         ({"failures": 100}, 0, "100 times"),
         ({}, 3, "3 calls"),
-        ({"forgiven": 2}, 5, "5 calls"),
+        ({"calls_before_redrive": 2}, 5, "5 calls"),
         ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS - 1}, 0, "blocked for 4 days"),
     ],
 )

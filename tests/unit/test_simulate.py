@@ -13,7 +13,7 @@ import pytest
 from benchmarks import simulate
 from benchmarks.simulation.assumptions import ASSUMPTIONS
 from benchmarks.simulation.model import Case, Pixian, Simulation
-from pixian_s3.errors import Throttled, TryLater
+from pixian_s3.errors import RetryLater, Throttled
 from pixian_s3.retry import lane_wait_seconds
 
 DAY = 86400.0
@@ -30,9 +30,9 @@ class Watched(Pixian):
     def __init__(self, retry_after: int = 0) -> None:
         super().__init__(retry_after)
         self.calls: list[tuple[float, int]] = []
-        self.of_lane: defaultdict[int, list[tuple[float, TryLater | None]]] = defaultdict(list)
+        self.of_lane: defaultdict[int, list[tuple[float, RetryLater | None]]] = defaultdict(list)
 
-    def call(self, lane: int, now: float) -> TryLater | None:
+    def call(self, lane: int, now: float) -> RetryLater | None:
         error = super().call(lane, now)
         self.calls.append((now, self.running))
         self.of_lane[lane].append((now, error))

@@ -13,7 +13,7 @@ import pytest
 
 from pixian_s3 import retry
 from pixian_s3.aws import telemetry
-from pixian_s3.aws.ledger import KEPT_SECONDS
+from pixian_s3.aws.lease import KEPT_SECONDS
 from pixian_s3.aws.s3 import MAX_SOURCE_BYTES
 from pixian_s3.config.document import parse
 from pixian_s3.pace import FEWEST_LANES, FEWEST_RETRY_LANES

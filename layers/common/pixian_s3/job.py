@@ -17,8 +17,9 @@ from urllib.parse import unquote_plus
 
 from pixian_s3.errors import UnreadableMessage
 
-MESSAGE_VERSION = 2
-"""Of the messages written here. Those of version 1 have no `version`."""
+MESSAGE_VERSION = 3
+"""Of the messages written here. Version 1 has no `version`; up to version 2,
+`calls_before_redrive` was named `forgiven`."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,10 @@ class Job:
         version_id: None in a bucket without versions.
         sequencer: orders the events of one key (see `is_newer`); empty if S3 sent none.
         event_time: when the object was uploaded, in seconds since the epoch; 0 if unknown.
-        failures: tries in a row that ended in 429, 5xx or connection trouble.
-        forgiven: calls of unknown outcome that a person knew of when sending the job round again.
-        blocked_since: when it first found all images blocked, in seconds since the epoch.
+        failures: attempts in a row that ended in 429, 5xx or connection trouble.
+        calls_before_redrive: calls of unknown outcome that were known when the job was redriven;
+            they don't count against the limit of such calls.
+        blocked_since: when it was first found blocked, in seconds since the epoch.
     """
 
     bucket: str
@@ -44,12 +46,12 @@ class Job:
     sequencer: str = ""
     event_time: float = 0.0
     failures: int = 0
-    forgiven: int = 0
+    calls_before_redrive: int = 0
     blocked_since: float | None = None
 
     @property
-    def drop(self) -> str:
-        """What tells this drop of its key from others of the same key."""
+    def upload_id(self) -> str:
+        """Identifies this upload among all uploads of the key."""
         return self.version_id or f"{self.etag}#{self.sequencer}"
 
     def failed(self) -> Self:
@@ -57,13 +59,20 @@ class Job:
         return replace(self, failures=self.failures + 1, blocked_since=None)
 
     def blocked(self, now: float) -> Self:
-        """The job after finding all images blocked; that uses up no attempt."""
+        """The job after it was found blocked, which uses up no attempt."""
         return replace(self, blocked_since=self.blocked_since or now)
 
-    def afresh(self, unknown_calls: int) -> Self:
-        """The job with all its attempts before it, for a person to send round again."""
+    def reset_for_redrive(self, unknown_calls: int) -> Self:
+        """The job as it goes to the dead-letter queue: a redrive gives it all its attempts again.
+
+        Args:
+            unknown_calls: made for it so far.
+        """
         return replace(
-            self, failures=0, forgiven=max(self.forgiven, unknown_calls), blocked_since=None
+            self,
+            failures=0,
+            calls_before_redrive=max(self.calls_before_redrive, unknown_calls),
+            blocked_since=None,
         )
 
     def to_message(self) -> str:
@@ -127,12 +136,14 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "sequencer": (str,),
     "event_time": (int, float),
     "failures": (int,),
-    "forgiven": (int,),
+    "calls_before_redrive": (int,),
     "blocked_since": (int, float, NoneType),
 }
 
 
 def _checked(message: Mapping[str, Any]) -> Job:
+    if "forgiven" in message:
+        message = {"calls_before_redrive": message["forgiven"], **message}
     known = {field.name: message[field.name] for field in fields(Job) if field.name in message}
     wrong = [name for name, value in known.items() if not _is_good(name, value)]
     if wrong:

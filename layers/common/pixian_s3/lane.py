@@ -5,7 +5,11 @@ of work: a lane.
 """
 
 from pixian_s3 import retry
-from pixian_s3.errors import Blocked, Throttled, TryLater
+from pixian_s3.errors import Blocked, RetryLater, Throttled
+
+COUNT_SECONDS = 30.0
+"""A lane counts a throttle for the pace at most this often: the pace is decided once a minute, by
+whether there was one."""
 
 BLOCKED_SECONDS = 60
 """A lane that found all images blocked says so for this long without trying another one."""
@@ -23,13 +27,14 @@ class Lane:
         # Its words only: the error itself would keep all that its traceback refers to.
         self._blocked: tuple[str, int | None] | None = None
         self._blocked_at = 0.0
+        self._counted_at = -COUNT_SECONDS
 
     def succeeded(self) -> None:
         """Note that Pixian took an image."""
         self.throttles = 0
         self._blocked = None
 
-    def failed(self, error: TryLater, now: float) -> int:
+    def failed(self, error: RetryLater, now: float) -> int:
         """Note why an image couldn't be processed.
 
         Args:
@@ -56,3 +61,16 @@ class Lane:
         if self._blocked and 0 <= now - self._blocked_at < BLOCKED_SECONDS:
             reason, status = self._blocked
             raise Blocked(reason, status=status, for_all=False)
+
+    def counts(self, error: RetryLater | None, now: float) -> bool:
+        """Whether an error is to be counted for the pace: Pixian took no image, and it isn't known.
+
+        Args:
+            error: why an image couldn't be processed.
+            now: seconds since the epoch.
+        """
+        not_taken = isinstance(error, Throttled) or (isinstance(error, Blocked) and error.for_all)
+        if not not_taken or 0 <= now - self._counted_at < COUNT_SECONDS:
+            return False
+        self._counted_at = now
+        return True

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pixian_s3.aws.concurrency import Concurrency
 from pixian_s3.aws.pace_record import PaceRecord, Setting
-from pixian_s3.aws.queues import RetryQueue
+from pixian_s3.aws.queues import Queues
 from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.pace import Lanes, Limits, Look, decide, split
 
@@ -19,7 +19,7 @@ class Pacing:
 
     limits: Limits
     record: PaceRecord
-    retry_queue: RetryQueue
+    queues: Queues
     concurrency: Concurrency
     telemetry: Telemetry
     now: Callable[[], float]
@@ -32,7 +32,7 @@ def set_pace(pacing: Pacing) -> None:
         ClientError, BotoCoreError: a part of AWS is unavailable. The next look makes up for it.
     """
     now, remembered = pacing.now(), pacing.record.read()
-    backlog = pacing.retry_queue.backlog()
+    backlog = pacing.queues.backlog()
     pace = decide(remembered.pace, Look(backlog, remembered.throttles, now), pacing.limits)
     lanes, setting = split(pace), remembered.setting
     if setting is None or setting.lanes != lanes or now - setting.set_at >= SETTING_SECONDS:

@@ -1,197 +1,251 @@
-"""One image from its job to its ending."""
+"""One image, from its job to its outcome: start here. `Processor.process` is the whole way."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from tempfile import TemporaryFile
 
 from pixian_s3 import retry
-from pixian_s3.config.document import Settings
-from pixian_s3.endings import give_up, reject, remove_report, try_later
+from pixian_s3.attempt import Attempt, Outcome
+from pixian_s3.aws.appconfig import LiveConfiguration
+from pixian_s3.aws.lease import Lease, Leases, Record
+from pixian_s3.aws.pace_record import PaceRecord
+from pixian_s3.aws.queues import Queues
+from pixian_s3.aws.s3 import Buckets, Head, Result
+from pixian_s3.aws.secrets import Secret
+from pixian_s3.aws.telemetry import Telemetry
+from pixian_s3.config.document import NO_SETTINGS, Settings
 from pixian_s3.errors import (
     AlreadyDone,
     Blocked,
-    Claimed,
+    Conflict,
+    Exhausted,
+    InProgress,
+    NotFound,
+    PixianS3Error,
     Rejected,
+    RetryLater,
     Skipped,
-    Throttled,
-    TryLater,
+    Unauthorized,
     Unavailable,
-    UnreadableMessage,
 )
-from pixian_s3.images.prepare import choose_input, prepare
+from pixian_s3.images.prepare import Prepared, finish, prepare
 from pixian_s3.job import Job
-from pixian_s3.output.result import finish, look, require_picture, result_key, store
-from pixian_s3.purchase import paid_for, persist, purchase
-from pixian_s3.services import Services
-from pixian_s3.story import Outcome, Story
+from pixian_s3.lane import Lane
+from pixian_s3.output import documents, keys, metadata
+from pixian_s3.pixian import inputs
+from pixian_s3.pixian.client import Cutout, Pixian
+from pixian_s3.pixian.credentials import Credentials
 
 
-def process_all(jobs: Iterable[Job], services: Services) -> None:
-    """Process each job; a crash in one doesn't keep the others from their turn.
+@dataclass(frozen=True)
+class Processor:
+    """What processing takes, made in `wiring`; `now` is in seconds since the epoch."""
 
-    Raises:
-        ExceptionGroup: of all crashes, for Lambda to see that the event isn't done.
-    """
-    crashes = []
-    for job in jobs:
+    configuration: LiveConfiguration
+    leases: Leases
+    buckets: Buckets
+    secret: Secret[Credentials]
+    pixian: Pixian
+    queues: Queues
+    telemetry: Telemetry
+    lane: Lane
+    pace_record: PaceRecord
+    now: Callable[[], float]
+    seconds_left: Callable[[], float]
+    sleep: Callable[[float], None]
+
+    def process(self, job: Job, exhausted: Exhausted | None = None) -> None:
+        """Bring one image to an outcome, and log and count it.
+
+        If it is `exhausted`, it is given up unless it has its result. That raises InProgress while
+        another invocation is working on it.
+        """
+        settings, key, record, open_call = NO_SETTINGS, "", Record(), False
+        lease: Lease | None = None
+        prepared: Prepared | None = None
+        cutout: Cutout | None = None
+        error: PixianS3Error | None = None
+        with ExitStack() as files:
+            try:
+                # 1. The settings of this key.
+                settings = self._settings(job, exhausted)
+                if not settings.flag("pipeline.enabled"):
+                    raise Skipped("The configuration disables this prefix.")
+                key = keys.result_key(job.key, settings.result_suffix, settings)
+
+                # 2. The lease of the result key. Calls of killed attempts are reported before
+                #    anything is written that would forget them.
+                lease = self.leases.acquire(key, self.now(), self.seconds_left())
+                self.telemetry.calls_cut_short(lease.record.untold, lease.record.source)
+                record = replace(lease.record, told=lease.record.unknown)
+
+                # 3. Is there anything to do?
+                if record.is_newer_than(job):
+                    raise Skipped("A newer upload of this file takes precedence.")
+                existing = self._replaceable(key, job, settings)
+                if record.has_done(job, settings.digest):
+                    raise Skipped("This upload was processed before.")
+                record = record.of(job, settings.digest)
+                if exhausted:
+                    raise exhausted
+
+                # 4. The credentials, then the source, converted if Pixian would refuse it.
+                self.lane.require_open(self.now())
+                credentials = self.secret.get()
+                file = files.enter_context(TemporaryFile())
+                source = self.buckets.download(job, file, tags=settings.flag("pipeline.copy_tags"))
+                prepared = prepare(file, settings, files)
+
+                # 5. The call, noted before it is made.
+                if retry.too_many_calls(job, record.unknown):
+                    raise Unavailable("No other call was made.")
+                record, open_call = self.leases.note_call(lease, record), True
+                answer = files.enter_context(TemporaryFile())
+                image = self._image(job, prepared, settings)
+                call = partial(self.pixian.remove_background, image, settings.form, answer)
+                try:
+                    cutout = call(credentials, self.seconds_left)
+                except Unauthorized:
+                    # The secret may have been rotated since it was cached.
+                    cutout = call(self.secret.get(fresh=True), self.seconds_left)
+                self.lane.succeeded()
+
+                # 6. The result, at another key if Pixian sent another type than expected.
+                body = finish(cutout.file, cutout.mime_type, prepared, settings, files)
+                cutout = cutout.with_file(body)
+                if (actual := keys.result_key(job.key, cutout.suffix, settings)) != key:
+                    existing = self._replaceable(key := actual, job, settings)
+                about = metadata.of_result(job, settings, cutout.answer.headers, source.metadata)
+                facts = (prepared.source, key, cutout.answer, self.now())
+                sidecar = documents.sidecar(job, settings, *facts)
+                result = Result(key, cutout.file, cutout.mime_type, about, source.tags, sidecar)
+                self._retry_write(partial(self._store, result, existing, job, settings))
+                record, open_call = replace(record, unknown=record.unknown - 1), False
+            except PixianS3Error as raised:
+                error = raised
+            except Exception:
+                if not exhausted:
+                    self.leases.release(lease, record)
+                    raise
+                error = exhausted
+
+        # What follows: a report is written or removed, and the job retried or given up.
+        if exhausted and isinstance(error, RetryLater):
+            if isinstance(error, InProgress):
+                raise error
+            error = exhausted
         try:
-            with services.telemetry.telling_crashes(job.key):
-                process(job, services)
-        except Exception as crash:
-            crashes.append(crash)
-    if crashes:
-        raise ExceptionGroup("Some images could not be brought to an end", crashes)
+            if error is None or isinstance(error, AlreadyDone):
+                self._retry_write(partial(self._remove_report, job))
+            elif isinstance(error, Rejected | NotFound):
+                self._retry_write(partial(self._write_report, job, error, settings))
+        except RetryLater as trouble:
+            error = trouble
+        if isinstance(error, AlreadyDone):
+            record = record.of(job, settings.digest)
+        if error is None or isinstance(error, AlreadyDone | Rejected | NotFound):
+            record = record.ended(job)
+        later = error if isinstance(error, RetryLater) else None
+        maybe_charged = bool(open_call and later and (cutout or later.maybe_charged))
+        if open_call and not maybe_charged:
+            record = replace(record, unknown=record.unknown - 1)
+        pause = self.lane.failed(later, self.now()) if later else 0
+        try:
+            outcome, reason, delay = self._end(job, error, key, settings, record.unknown)
+            attempt = Attempt(
+                job,
+                outcome,
+                reason,
+                prefix=settings.prefix,
+                parameters=settings.form,
+                input=prepared.source if prepared else None,
+                answer=cutout.answer if cutout else None,
+                result_key=key,
+                status=getattr(error, "status", None),
+                maybe_charged=maybe_charged,
+                delay_seconds=delay,
+                lane_wait_seconds=self._within_invocation(pause),
+            )
+            self.telemetry.log_attempt(attempt)
+            record = replace(record, told=record.unknown)
+        finally:
+            self.leases.release(lease, record)
+            # Last of all: neither the image nor its lease waits for the lane.
+            if self.lane.counts(later, self.now()):
+                self.pace_record.count_throttle()
+            if pause:
+                self.sleep(self._within_invocation(pause))
 
+    def _settings(self, job: Job, exhausted: Exhausted | None) -> Settings:
+        if job.key.endswith("/"):
+            raise Skipped("It is a folder marker.")
+        # A blocked lane takes no image for a minute, except to look for a result before giving up.
+        if not (exhausted or retry.blocked_too_long(job, self.now())):
+            self.lane.require_open(self.now())
+        return self.configuration.current().settings_for(job.key)
 
-def process(job: Job, services: Services) -> None:
-    """Bring one image to its ending, and tell its story."""
-    story = Story(job)
-    try:
-        _make_cut_out_or_report(story, services)
-    except Skipped as skipped:
-        story.end(Outcome.SKIPPED, str(skipped))
-    except TryLater as error:
-        return _try_later_and_slow_down(story, error, services)
-    return _tell(story, services)
+    def _replaceable(self, key: str, job: Job, settings: Settings) -> Head | None:
+        existing = self.buckets.head(key)
+        metadata.require_replaceable(key, existing.metadata if existing else None, job, settings)
+        return existing
 
+    def _image(self, job: Job, prepared: Prepared, settings: Settings) -> inputs.Image:
+        wanted = settings.text("pipeline.input")
+        if wanted == "url" and not prepared.converted:
+            return inputs.Url(self.buckets.presign(job))
+        if wanted == "base64" and inputs.Base64.fits(prepared.size):
+            return inputs.Base64(prepared.file)
+        return inputs.Upload(prepared.file, keys.file_name(job.key), prepared.info.mime_type)
 
-def _try_later_and_slow_down(story: Story, error: TryLater, services: Services) -> None:
-    asked = services.lane.failed(error, services.now())
-    story.lane_wait_seconds = _within_the_invocation(asked, services)
-    try:
-        try_later(story, error, services)
-        _tell(story, services)
-    finally:
-        # Last of all: neither the image nor its claim waits for the lane.
-        if isinstance(error, Throttled) or (isinstance(error, Blocked) and error.for_all):
-            services.pace_record.count_throttle()
-        if asked:
-            services.sleep(_within_the_invocation(asked, services))
+    def _store(self, result: Result, existing: Head | None, job: Job, settings: Settings) -> None:
+        try:
+            self.buckets.put_result(result, existing)
+        except (Conflict, NotFound):
+            # Another writer, or our own write whose answer was lost: then it is done.
+            with suppress(AlreadyDone):
+                self.buckets.put_result(result, self._replaceable(result.key, job, settings))
 
+    def _retry_write(self, write: Callable[[], None]) -> None:
+        retry.retry_write(write, self.seconds_left, self.sleep)
 
-def _within_the_invocation(seconds: float, services: Services) -> int:
-    """A wait cut to the invocation's time; beyond it, Lambda would try the image again."""
-    return int(max(0, min(seconds, services.seconds_left() - retry.RETURNING_SECONDS)))
+    def _write_report(self, job: Job, error: PixianS3Error, settings: Settings) -> None:
+        report = documents.error_report(job, error, settings.form)
+        newer = partial(metadata.is_newer_than, job=job)
+        self.buckets.put_report(keys.report_key(job.key), report, metadata.of_report(job), newer)
 
+    def _remove_report(self, job: Job) -> None:
+        newer = partial(metadata.is_newer_than, job=job)
+        self.buckets.delete_report(keys.report_key(job.key), newer)
 
-def discard(body: str, message_id: str, error: UnreadableMessage, services: Services) -> None:
-    """Leave a message that can't be read in the dead-letter queue, for a person to look at."""
-    with services.telemetry.telling_crashes(f"message {message_id}"):
-        services.retry_queue.discard(body)
-    services.telemetry.unreadable(message_id, str(error))
+    def _within_invocation(self, seconds: float) -> int:
+        return int(max(0, min(seconds, self.seconds_left() - retry.RETURNING_SECONDS)))
 
-
-def bury_all(jobs: Iterable[Job], services: Services) -> None:
-    """Give up jobs whose every try crashed, each with a report, unless they have a result.
-
-    Raises:
-        Claimed: a call for one is under way at this moment.
-    """
-    for job in jobs:
-        with services.telemetry.telling_crashes(job.key):
-            _bury(job, services)
-
-
-def _bury(job: Job, services: Services) -> None:
-    story = Story(job)
-    with suppress(Unavailable):
-        _find_calls(story, services)
-    if not _is_done(story, services):
-        reason = (
-            f"It was tried {retry.MAX_RECEIPTS} times, and each time the function crashed or "
-            "was ended; its log says why."
-        )
-        give_up(story, reason, services)
-    _tell(story, services)
-
-
-def _is_done(story: Story, services: Services) -> bool:
-    try:
-        settings = _settings(story, services)
-        look(result_key(settings.result_suffix, story, settings), story, settings, services)
-    except Skipped as skipped:
-        if isinstance(skipped, AlreadyDone):
-            # What crashed may have been the removal of an earlier report.
-            remove_report(story, services)
-        story.end(Outcome.SKIPPED, str(skipped))
-        return True
-    except Exception:
-        # Whatever crashed every try may do so here, and the image needs its report all the more.
-        return False
-    return False
-
-
-def _tell(story: Story, services: Services) -> None:
-    services.telemetry.tell(story)
-    if story.uncounted_calls:
-        services.calls.count(story.job, story.uncounted_calls, services.now())
-
-
-def _make_cut_out_or_report(story: Story, services: Services) -> None:
-    try:
-        _require_file(story.job)
-        if not retry.blocked_too_long(story.job, services.now()):
-            services.lane.require_open(services.now())
-        _find_calls(story, services)
-        _make_cut_out(story, services)
-    except Rejected as error:
-        reject(story, error, services)
-
-
-def _find_calls(story: Story, services: Services) -> None:
-    """Account for the calls of earlier tries before anything can end the story."""
-    notes = services.calls.look(story.job)
-    if notes.in_flight(services.now()):
-        raise Claimed("Another invocation is calling Pixian with this image, or was killed in it.")
-    story.found_calls(notes.counted, notes.open)
-
-
-def _make_cut_out(story: Story, services: Services) -> None:
-    settings = _settings(story, services)
-    key = result_key(settings.result_suffix, story, settings)
-    try:
-        look(key, story, settings, services)
-        services.ledger.once(story.job, settings, lambda: _work(key, story, settings, services))
-    except AlreadyDone:
-        remove_report(story, services)
-        raise
-    if story.answered_call:
-        services.calls.settle(story.job, story.answered_call)
-    if story.outcome is None:
-        remove_report(story, services)
-        story.end(Outcome.PROCESSED)
-
-
-def _require_file(job: Job) -> None:
-    if job.key.endswith("/"):
-        raise Skipped("It is a folder marker.")
-
-
-def _settings(story: Story, services: Services) -> Settings:
-    key = story.job.key
-    _require_file(story.job)
-    settings = services.configuration.current().settings_for(key)
-    story.prefix, story.parameters = settings.prefix, settings.form
-    if not settings.flag("pipeline.enabled"):
-        raise Skipped("The configuration disables this prefix.")
-    return settings
-
-
-def _work(key: str, story: Story, settings: Settings, services: Services) -> None:
-    storage = services.storage
-    # Before anything is read that takes time: without credentials it would be in vain.
-    services.lane.require_open(services.now())
-    credentials = services.credentials.get()
-    with ExitStack() as files:
-        with_tags = settings.flag("pipeline.copy_tags")
-        source = files.enter_context(storage.open_source(story.job, with_tags=with_tags))
-        prepared = prepare(source.file, story, settings, files)
-        image = choose_input(prepared, story, settings, storage)
-        files.enter_context(services.reserved(key, story.job))
-        # Preparing takes a while, and others may have come to their ends in it.
-        _find_calls(story, services)
-        look(key, story, settings, services)
-        cut_out = files.enter_context(purchase(credentials, image, story, services))
-        with paid_for(story, services):
-            require_picture(cut_out)
-            finished = finish(cut_out, prepared, story, settings, files)
-            persist(lambda: store(finished, source, story, settings, services), services)
+    def _end(
+        self, job: Job, error: PixianS3Error | None, key: str, settings: Settings, unknown: int
+    ) -> tuple[Outcome, str | None, int | None]:
+        """Send the job where it belongs; its outcome, reason and seconds to the next attempt."""
+        match error:
+            case None:
+                return Outcome.PROCESSED, None, None
+            case Skipped() | Conflict():
+                return Outcome.SKIPPED, str(error), None
+            case Rejected() | NotFound():
+                return Outcome.REJECTED, str(error), None
+            case RetryLater():
+                waiting, delay = retry.after(error, job, self.now())
+                why = retry.exhausted(waiting, unknown, self.now())
+                if why is None:
+                    self.queues.send(waiting, delay)
+                    blocked = isinstance(error, Blocked)
+                    return Outcome.BLOCKED if blocked else Outcome.POSTPONED, str(error), delay
+                error = Exhausted(f"{error} It isn't retried, because {why}.")
+        existing = self.buckets.head(key) if key else None
+        if existing and metadata.is_result_of(existing.metadata, job, settings):
+            # Storing worked, although its answer was lost.
+            self._retry_write(partial(self._remove_report, job))
+            return Outcome.PROCESSED, None, None
+        self._retry_write(partial(self._write_report, job, error, settings))
+        self.queues.send_dead_letter(job.reset_for_redrive(unknown))
+        return Outcome.EXHAUSTED, str(error), None

@@ -1,6 +1,8 @@
 """How long an image, and a lane, waits before the next try, and how many tries there are."""
 
-from pixian_s3.errors import Blocked, Claimed, TryLater
+from collections.abc import Callable
+
+from pixian_s3.errors import Blocked, Conflict, InProgress, NotFound, RetryLater, Unavailable
 from pixian_s3.job import Job
 
 STEP_SECONDS = 5
@@ -18,7 +20,7 @@ RETURNING_SECONDS = 5
 MAX_FAILURES = 100
 """Failures in a row before an image goes to the dead-letter queue; about seven hours of waiting."""
 
-MAX_MAYBE_CHARGED = 3
+MAX_UNKNOWN_CALLS = 3
 """Calls of unknown outcome before an image goes to the dead-letter queue: each may have cost."""
 
 MAX_RECEIPTS = 5
@@ -33,13 +35,13 @@ BLOCKED_DELAY_SECONDS = 300
 MAX_BLOCKED_SECONDS = 4 * 24 * 3600
 """How long an image waits for that."""
 
-CLAIMED_DELAY_SECONDS = 20
+IN_PROGRESS_DELAY_SECONDS = 20
 """Before looking again at an image that another invocation is at work on."""
 
-STORING_PAUSES_SECONDS = (1, 2, 4, 8, 16, 32)
+WRITE_PAUSES_SECONDS = (1, 2, 4, 8, 16, 32)
 """Between tries to store a result that was paid for."""
 
-STORING_SECONDS = 120
+WRITE_SECONDS = 120
 """Left before the function ends, so that there is another one: the S3 client waits up to 20 s for
 an answer, and asks five times."""
 
@@ -58,7 +60,7 @@ def lane_wait_seconds(throttles: int, retry_after: int = 0) -> int:
     return min(max(STEP_SECONDS * throttles, retry_after), MAX_LANE_WAIT_SECONDS)
 
 
-def after(error: TryLater, job: Job, now: float) -> tuple[Job, int]:
+def after(error: RetryLater, job: Job, now: float) -> tuple[Job, int]:
     """The job as it goes back to the queue, and the seconds that it waits there.
 
     Args:
@@ -68,15 +70,15 @@ def after(error: TryLater, job: Job, now: float) -> tuple[Job, int]:
     """
     if isinstance(error, Blocked):
         return job.blocked(now), BLOCKED_DELAY_SECONDS
-    if isinstance(error, Claimed):
-        return job, CLAIMED_DELAY_SECONDS
+    if isinstance(error, InProgress):
+        return job, IN_PROGRESS_DELAY_SECONDS
     failed = job.failed()
     return failed, delay_seconds(failed.failures, error.retry_after)
 
 
 def too_many_calls(job: Job, unknown_calls: int) -> bool:
     """Whether another call might cost once too often."""
-    return unknown_calls - job.forgiven >= MAX_MAYBE_CHARGED
+    return unknown_calls - job.calls_before_redrive >= MAX_UNKNOWN_CALLS
 
 
 def blocked_too_long(job: Job, now: float) -> bool:
@@ -99,3 +101,31 @@ def exhausted(job: Job, unknown_calls: int, now: float) -> str | None:
     if blocked_too_long(job, now):
         return f"it was blocked for {MAX_BLOCKED_SECONDS // 86400} days"
     return None
+
+
+def retry_write(
+    write: Callable[[], None],
+    seconds_left: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> None:
+    """Repeat a write while there is time: what it writes may have been paid for.
+
+    Args:
+        write: can be repeated; looks again at what it replaces.
+        seconds_left: until Lambda ends the invocation.
+        sleep: waits for so many seconds.
+
+    Raises:
+        Unavailable: it failed each time.
+    """
+    for pause in WRITE_PAUSES_SECONDS:
+        try:
+            return write()
+        except (Conflict, NotFound, Unavailable) as error:
+            if seconds_left() < pause + WRITE_SECONDS:
+                raise Unavailable(f"Nothing was written: {error}") from error
+        sleep(pause)
+    try:
+        return write()
+    except (Conflict, NotFound) as error:
+        raise Unavailable(f"Nothing was written: {error}") from error

@@ -16,19 +16,19 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from pixian_s3.aws.appconfig import LiveConfiguration
-from pixian_s3.aws.calls import Calls
 from pixian_s3.aws.concurrency import Concurrency
-from pixian_s3.aws.ledger import Ledger
+from pixian_s3.aws.lease import Leases
 from pixian_s3.aws.pace_record import PaceRecord
-from pixian_s3.aws.queues import RetryQueue
-from pixian_s3.aws.s3 import Storage
-from pixian_s3.aws.secrets import CredentialsSecret
+from pixian_s3.aws.queues import Queues
+from pixian_s3.aws.s3 import Buckets
+from pixian_s3.aws.secrets import Secret
 from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.lane import Lane
 from pixian_s3.pace import Limits
 from pixian_s3.pacing import Pacing
 from pixian_s3.pixian.client import Pixian
-from pixian_s3.services import Services
+from pixian_s3.pixian.credentials import parse
+from pixian_s3.process import Processor
 
 _AWS = Config(
     connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 5}
@@ -55,7 +55,7 @@ class Environment(_Variables):
     output_bucket: str
     retry_queue_url: str
     dead_letter_queue_url: str
-    claim_table: str
+    lease_table: str
     credentials_secret_arn: str
     appconfig_application: str
     appconfig_environment: str
@@ -70,7 +70,7 @@ class PaceEnvironment(_Variables):
 
     retry_queue_url: str
     dead_letter_queue_url: str
-    claim_table: str
+    lease_table: str
     upload_function: str
     retry_mapping: str
     start_concurrency: str
@@ -80,38 +80,36 @@ class PaceEnvironment(_Variables):
 
 
 @cache
-def _services() -> Services:
+def _processor() -> Processor:
     return build(Environment.read(os.environ))
 
 
-def services(context: LambdaContext) -> Services:
-    """The services of this process, told about the invocation that begins."""
-    made = replace(_services(), seconds_left=lambda: context.get_remaining_time_in_millis() / 1000)
-    made.ledger.register(context)
-    return made
+def processor(context: LambdaContext) -> Processor:
+    """This process's processor, for the invocation that begins."""
+    return replace(_processor(), seconds_left=lambda: context.get_remaining_time_in_millis() / 1000)
 
 
-def build(environment: Environment) -> Services:
+def build(environment: Environment) -> Processor:
     """Connect everything."""
     telemetry = _telemetry(environment.powertools_service_name)
     dynamodb = boto3.client("dynamodb", config=_AWS)
-    return Services(
-        calls=Calls(dynamodb, environment.claim_table),
+    return Processor(
         configuration=_configuration(environment, telemetry),
-        credentials=CredentialsSecret(
+        secret=Secret(
             SecretsProvider(boto3_client=boto3.client("secretsmanager", config=_AWS)),
             environment.credentials_secret_arn,
+            parse,
         ),
         lane=Lane(),
-        ledger=Ledger(dynamodb, environment.claim_table),
-        pace_record=PaceRecord(dynamodb, environment.claim_table),
+        leases=Leases(dynamodb, environment.lease_table),
+        pace_record=PaceRecord(dynamodb, environment.lease_table),
         pixian=Pixian(environment.pixian_endpoint, requests.Session()),
-        retry_queue=RetryQueue(
+        queues=Queues(
             boto3.client("sqs", config=_AWS),
             environment.retry_queue_url,
             environment.dead_letter_queue_url,
         ),
-        storage=Storage(boto3.client("s3", config=_S3), environment.output_bucket),
+        buckets=Buckets(boto3.client("s3", config=_S3), environment.output_bucket),
         telemetry=telemetry,
         now=time.time,
         seconds_left=lambda: math.inf,  # until an invocation begins
@@ -133,8 +131,8 @@ def build_pacing(environment: PaceEnvironment) -> Pacing:
             most=int(float(environment.max_concurrency)),
             ramp_seconds=60 * float(environment.ramp_minutes),
         ),
-        record=PaceRecord(boto3.client("dynamodb", config=_AWS), environment.claim_table),
-        retry_queue=RetryQueue(
+        record=PaceRecord(boto3.client("dynamodb", config=_AWS), environment.lease_table),
+        queues=Queues(
             boto3.client("sqs", config=_AWS),
             environment.retry_queue_url,
             environment.dead_letter_queue_url,

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pixian_s3 import retry
-from pixian_s3.aws.queues import RetryQueue
+from pixian_s3.aws.queues import Queues
 from pixian_s3.errors import Throttled
 from pixian_s3.job import jobs_from_message
 from tests.builders import NOON, make_job
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Subject:
-    queue: RetryQueue
+    queue: Queues
     client: "SQSClient"
     url: str
     dead_letter_url: str
@@ -39,12 +39,12 @@ def subject(aws: None) -> Iterator[Subject]:  # noqa: ARG001 - it must be there 
     client = boto3.client("sqs")
     url = client.create_queue(QueueName="retries")["QueueUrl"]
     dead = client.create_queue(QueueName="dead")["QueueUrl"]
-    yield Subject(RetryQueue(client, url, dead), client, url, dead)
+    yield Subject(Queues(client, url, dead), client, url, dead)
     client.close()
 
 
 def test_a_job_comes_back_as_it_went(subject: Subject) -> None:
-    job = make_job("é+ %.jpg", failures=3, forgiven=1, blocked_since=NOON)
+    job = make_job("é+ %.jpg", failures=3, calls_before_redrive=1, blocked_since=NOON)
     subject.queue.send(job, 0)
     (body,) = subject.received(subject.url)
     assert jobs_from_message(body) == [job]
@@ -69,6 +69,6 @@ def test_sqs_takes_the_delay_of_any_number_of_failures(subject: Subject, failure
 
 
 def test_a_buried_job_can_be_sent_on(subject: Subject) -> None:
-    subject.queue.bury(make_job(forgiven=3))
+    subject.queue.send_dead_letter(make_job(calls_before_redrive=3))
     (body,) = subject.received(subject.dead_letter_url)
-    assert jobs_from_message(body) == [make_job(forgiven=3)]
+    assert jobs_from_message(body) == [make_job(calls_before_redrive=3)]

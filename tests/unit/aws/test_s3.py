@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,10 +14,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from pixian_s3.aws.s3 import Gone, Overtaken, Result, Storage
-from pixian_s3.errors import Blocked, Rejected, Unavailable
+from pixian_s3.aws.s3 import Buckets, Result
+from pixian_s3.errors import AccessDenied, Conflict, NotFound, Rejected, Unavailable
 from pixian_s3.job import Job
-from pixian_s3.output.metadata import StoredObject
 from tests.builders import make_job, nobody
 
 if TYPE_CHECKING:
@@ -33,17 +33,22 @@ def result(
 
 @dataclass
 class Subject:
-    storage: Storage
+    buckets: Buckets
     client: "S3Client"
 
-    def drop(self, key: str, body: bytes, bucket: str = "dropped") -> Job:
+    def upload(self, key: str, body: bytes, bucket: str = "dropped") -> Job:
         put = self.client.put_object(Bucket=bucket, Key=key, Body=body)
         etag = put["ETag"].strip('"')
         return make_job(key, bucket=bucket, etag=etag, version_id=put.get("VersionId"))
 
+    def read(self, job: Job) -> bytes:
+        with TemporaryFile() as file:
+            self.buckets.download(job, file)
+            return file.read()
+
     def put(self, body: bytes, **metadata: str) -> None:
-        seen = self.storage.look("a.png")
-        self.storage.put_result(result(io.BytesIO(body), metadata=metadata), seen)
+        seen = self.buckets.head("a.png")
+        self.buckets.put_result(result(io.BytesIO(body), metadata=metadata), seen)
 
     def body(self, key: str) -> bytes:
         return self.client.get_object(Bucket="cut-out", Key=key)["Body"].read()
@@ -57,67 +62,49 @@ def subject(aws: None) -> Iterator[Subject]:  # noqa: ARG001 - it must be there 
         client.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)  # type: ignore[arg-type]
     for bucket in ("dropped", "cut-out"):
         client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    yield Subject(Storage(client, "cut-out"), client)
+    yield Subject(Buckets(client, "cut-out"), client)
     client.close()
 
 
 @pytest.mark.parametrize("key", ODD_KEYS)
 def test_a_source_of_any_name_is_read(subject: Subject, key: str) -> None:
-    with subject.storage.open_source(subject.drop(key, b"pixels")) as source:
-        assert source.file.read() == b"pixels"
+    assert subject.read(subject.upload(key, b"pixels")) == b"pixels"
 
 
 def test_the_version_that_was_dropped_is_read(subject: Subject) -> None:
-    first = subject.drop("a.jpg", b"first")
-    subject.drop("a.jpg", b"second")
-    with subject.storage.open_source(first) as source:
-        assert source.file.read() == b"first"
+    first = subject.upload("a.jpg", b"first")
+    subject.upload("a.jpg", b"second")
+    assert subject.read(first) == b"first"
 
 
 def test_a_version_is_there_still_after_its_key_was_deleted(subject: Subject) -> None:
-    job = subject.drop("a.jpg", b"pixels")
+    job = subject.upload("a.jpg", b"pixels")
     subject.client.delete_object(Bucket="dropped", Key="a.jpg")
-    with subject.storage.open_source(job) as source:
-        assert source.file.read() == b"pixels"
+    assert subject.read(job) == b"pixels"
 
 
 def test_without_versions_what_was_replaced_is_overtaken(subject: Subject) -> None:
-    first = subject.drop("a.jpg", b"first", "plain")
-    subject.drop("a.jpg", b"second", "plain")
-    with pytest.raises(Overtaken), subject.storage.open_source(first):
-        pass
+    first = subject.upload("a.jpg", b"first", "plain")
+    subject.upload("a.jpg", b"second", "plain")
+    with pytest.raises(Conflict):
+        subject.read(first)
 
 
 @pytest.mark.parametrize("version_id", [None, "096fKKXTRTtl3on89fVO.nfljtsv6qko"])
-def test_a_source_that_is_gone_is_rejected(subject: Subject, version_id: str | None) -> None:
-    job = replace(subject.drop("a.jpg", b"pixels"), key="b.jpg", version_id=version_id)
-    with pytest.raises(Gone), subject.storage.open_source(job):
-        pass
-
-
-def test_the_temporary_file_goes_with_the_context(subject: Subject) -> None:
-    with subject.storage.open_source(subject.drop("a.jpg", b"pixels")) as source:
-        pass
-    assert source.file.closed
-
-
-def test_an_error_of_the_work_within_stays_what_it_is(subject: Subject) -> None:
-    job = subject.drop("a.jpg", b"pixels")
-    with (
-        pytest.raises(OSError, match="of the work"),
-        subject.storage.open_source(job),
-    ):
-        raise OSError("of the work")
+def test_a_source_that_was_deleted_is_not_found(subject: Subject, version_id: str | None) -> None:
+    job = replace(subject.upload("a.jpg", b"pixels"), key="b.jpg", version_id=version_id)
+    with pytest.raises(NotFound):
+        subject.read(job)
 
 
 def test_where_nothing_is_there_is_nothing_to_see(subject: Subject) -> None:
-    assert subject.storage.look("a.png") is None
+    assert subject.buckets.head("a.png") is None
 
 
 @pytest.mark.parametrize("key", ODD_KEYS)
 def test_a_result_of_any_name_shows_its_metadata(subject: Subject, key: str) -> None:
-    subject.storage.put_result(result(io.BytesIO(b"x"), key, {"source-key": "a"}), None)
-    seen = subject.storage.look(key)
+    subject.buckets.put_result(result(io.BytesIO(b"x"), key, {"source-key": "a"}), None)
+    seen = subject.buckets.head(key)
     assert seen is not None
     assert seen.metadata == {"source-key": "a"}
 
@@ -131,7 +118,7 @@ def test_a_result_has_its_content_type(subject: Subject) -> None:
 def test_a_result_is_written_from_its_beginning(subject: Subject) -> None:
     file = io.BytesIO(b"result")
     file.seek(3)
-    subject.storage.put_result(result(file), None)
+    subject.buckets.put_result(result(file), None)
     assert subject.body("a.png") == b"result"
 
 
@@ -143,70 +130,71 @@ def test_a_result_replaces_the_one_that_was_seen(subject: Subject) -> None:
 
 def test_a_result_doesnt_replace_what_wasnt_seen(subject: Subject) -> None:
     subject.put(b"first")
-    with pytest.raises(Overtaken):
-        subject.storage.put_result(result(io.BytesIO(b"second")), None)
+    with pytest.raises(Conflict):
+        subject.buckets.put_result(result(io.BytesIO(b"second")), None)
     assert subject.body("a.png") == b"first"
 
 
 def test_a_result_doesnt_replace_what_changed_since_it_was_seen(subject: Subject) -> None:
     subject.put(b"first")
-    seen = subject.storage.look("a.png")
+    seen = subject.buckets.head("a.png")
     subject.put(b"second")
-    with pytest.raises(Overtaken):
-        subject.storage.put_result(result(io.BytesIO(b"third")), seen)
+    with pytest.raises(Conflict):
+        subject.buckets.put_result(result(io.BytesIO(b"third")), seen)
     assert subject.body("a.png") == b"second"
 
 
+def no_report_is_newer(_: Mapping[str, str]) -> bool:
+    return False
+
+
 def test_a_report_is_json_for_people(subject: Subject) -> None:
-    subject.storage.put_report("ü.error.json", {"error": "Größe"}, {}, None)
+    subject.buckets.put_report("ü.error.json", {"error": "Größe"}, {}, no_report_is_newer)
     text = subject.body("ü.error.json").decode()
     assert json.loads(text) == {"error": "Größe"}
     assert "Größe" in text
 
 
-def test_a_report_is_deleted(subject: Subject) -> None:
-    seen = written(subject, "a.error.json", "one")
-    subject.storage.delete_report("a.error.json", seen)
-    assert subject.storage.look("a.error.json") is None
+def test_a_report_replaces_and_is_deleted(subject: Subject) -> None:
+    for error in ("one", "two"):
+        subject.buckets.put_report("a.error.json", {"error": error}, {}, no_report_is_newer)
+    assert b"two" in subject.body("a.error.json")
+    subject.buckets.delete_report("a.error.json", no_report_is_newer)
+    assert subject.buckets.head("a.error.json") is None
 
 
-def test_another_report_than_the_one_seen_is_not_replaced(subject: Subject) -> None:
-    seen = written(subject, "a.error.json", "one")
-    subject.storage.put_report("a.error.json", {"error": "other"}, {}, seen)
-    for expected in (None, seen):
-        with pytest.raises(Overtaken):
-            subject.storage.put_report("a.error.json", {"error": "late"}, {}, expected)
-    assert b"other" in subject.body("a.error.json")
+def test_a_newer_report_is_neither_replaced_nor_deleted(subject: Subject) -> None:
+    def is_newer(metadata: Mapping[str, str]) -> bool:
+        return metadata == {"sequencer": "2"}
+
+    subject.buckets.put_report("a.error.json", {"error": "new"}, {"sequencer": "2"}, is_newer)
+    subject.buckets.put_report("a.error.json", {"error": "old"}, {"sequencer": "1"}, is_newer)
+    subject.buckets.delete_report("a.error.json", is_newer)
+    assert b"new" in subject.body("a.error.json")
 
 
-def written(subject: Subject, key: str, error: str) -> StoredObject:
-    subject.storage.put_report(key, {"error": error}, {}, None)
-    seen = subject.storage.look(key)
-    assert seen is not None
-    return seen
+def test_a_report_that_changes_in_between_is_a_conflict(subject: Subject) -> None:
+    def meanwhile(_: Mapping[str, str]) -> bool:
+        subject.client.put_object(Bucket="cut-out", Key="a.error.json", Body=b"other")
+        return False
+
+    subject.buckets.put_report("a.error.json", {"error": "one"}, {}, no_report_is_newer)
+    with pytest.raises(Conflict):
+        subject.buckets.put_report("a.error.json", {"error": "late"}, {}, meanwhile)
+    assert subject.body("a.error.json") == b"other"
 
 
-def test_what_was_to_be_replaced_and_is_gone_was_overtaken(subject: Subject) -> None:
+def test_a_result_doesnt_replace_what_was_deleted_since_it_was_seen(subject: Subject) -> None:
     subject.put(b"first")
-    seen = subject.storage.look("a.png")
+    seen = subject.buckets.head("a.png")
     subject.client.delete_object(Bucket="cut-out", Key="a.png")
-    with pytest.raises(Overtaken):
-        subject.storage.put_result(result(io.BytesIO(b"second")), seen)
+    with pytest.raises(NotFound):
+        subject.buckets.put_result(result(io.BytesIO(b"second")), seen)
 
 
-def test_other_metadata_leave_the_rest_as_it_was(subject: Subject) -> None:
-    subject.put(b"result")
-    seen = subject.storage.look("a.png")
-    assert seen is not None
-    subject.storage.put_metadata("a.png", seen, {"x": "y"})
-    head = subject.client.head_object(Bucket="cut-out", Key="a.png")
-    assert (head["Metadata"], head["ContentType"]) == ({"x": "y"}, "image/png")
-    assert subject.body("a.png") == b"result"
-
-
-def test_a_bucket_that_is_away_is_unavailable(subject: Subject) -> None:
+def test_a_bucket_that_does_not_exist_is_unavailable(subject: Subject) -> None:
     with pytest.raises(Unavailable):
-        Storage(subject.client, "no-such-bucket").put_sidecar("a", {})
+        Buckets(subject.client, "no-such-bucket").put_result(result(io.BytesIO(b"x")), None)
 
 
 def test_s3_out_of_reach_is_unavailable(no_aws_account: None) -> None:  # noqa: ARG001
@@ -214,44 +202,46 @@ def test_s3_out_of_reach_is_unavailable(no_aws_account: None) -> None:  # noqa: 
     with nobody() as endpoint:
         client = boto3.client("s3", endpoint_url=endpoint, config=once)
         with pytest.raises(Unavailable, match="can't be reached"):
-            Storage(client, "cut-out").look("a.png")
+            Buckets(client, "cut-out").head("a.png")
     client.close()
 
 
-def test_a_source_that_is_gone_is_worth_a_report() -> None:
-    assert issubclass(Gone, Rejected)
-
-
 def test_a_presigned_url_names_the_version_and_runs_out(subject: Subject) -> None:
-    job = subject.drop("a b.jpg", b"pixels")
-    query = parse_qs(urlsplit(subject.storage.presign(job)).query)
+    job = subject.upload("a b.jpg", b"pixels")
+    query = parse_qs(urlsplit(subject.buckets.presign(job)).query)
     assert query["versionId"] == [job.version_id]
     assert 300 <= int(query.get("X-Amz-Expires", ["900"])[0]) <= 3600
 
 
 def test_tags_go_from_source_to_result(subject: Subject) -> None:
     # Given a tagged source
-    job = subject.drop("a.jpg", b"pixels")
+    job = subject.upload("a.jpg", b"pixels")
     tagged: Any = {"TagSet": [{"Key": "owner", "Value": "a+b = c/d"}]}
     subject.client.put_object_tagging(Bucket="dropped", Key="a.jpg", Tagging=tagged)
     # When its tags are put on a result
-    with subject.storage.open_source(job, with_tags=True) as source:
-        tags = source.tags
-    subject.storage.put_result(replace(result(io.BytesIO(b"x")), tags=tags), None)
+    with TemporaryFile() as file:
+        tags = subject.buckets.download(job, file, tags=True).tags
+    subject.buckets.put_result(replace(result(io.BytesIO(b"x")), tags=tags), None)
     # Then they are the same
     found = subject.client.get_object_tagging(Bucket="cut-out", Key="a.png")
     assert found["TagSet"] == tagged["TagSet"]
 
 
 def test_a_source_brings_its_own_metadata(subject: Subject) -> None:
-    job = subject.drop("a.jpg", b"pixels")
+    job = subject.upload("a.jpg", b"pixels")
     put = subject.client.put_object(Bucket="dropped", Key="a.jpg", Body=b"x", Metadata={"sku": "7"})
-    with subject.storage.open_source(replace(job, version_id=put["VersionId"])) as source:
-        assert source.metadata == {"sku": "7"}
+    with TemporaryFile() as file:
+        source = subject.buckets.download(replace(job, version_id=put["VersionId"]), file)
+    assert source.metadata == {"sku": "7"}
 
 
-def test_decimals_are_numbers_as_they_were_written(subject: Subject) -> None:
-    subject.storage.put_sidecar("a.png.json", {"charged": Decimal("0.2209")})
+def test_a_sidecar_is_written_before_its_result(subject: Subject) -> None:
+    sidecar = ("a.png.json", {"charged": Decimal("0.2209")})
+    subject.put(b"first")
+    # Here nothing but the sidecar gets written.
+    with pytest.raises(Conflict):
+        subject.buckets.put_result(replace(result(io.BytesIO(b"x")), sidecar=sidecar), None)
+    # Decimals are numbers as they were written.
     assert '"charged": 0.2209' in subject.body("a.png.json").decode()
 
 
@@ -260,16 +250,16 @@ def test_decimals_are_numbers_as_they_were_written(subject: Subject) -> None:
     [
         ("AccessDenied", "User … is not authorized to perform: kms:Decrypt", Rejected),
         ("InvalidObjectState", "The operation is not valid for its storage class", Rejected),
-        ("AccessDenied", "User … is not authorized to perform: s3:GetObject", Blocked),
+        ("AccessDenied", "User … is not authorized to perform: s3:GetObject", AccessDenied),
     ],
 )
-def test_what_only_one_file_is_to_blame_for_blocks_no_other(
+def test_what_is_wrong_with_one_file_blocks_no_other(
     subject: Subject, code: str, message: str, meaning: type[Exception]
 ) -> None:
     def refuse(**_: object) -> None:
         raise ClientError({"Error": {"Code": code, "Message": message}}, "GetObject")
 
-    job = subject.drop("a.jpg", b"pixels")
+    job = subject.upload("a.jpg", b"pixels")
     subject.client.meta.events.register("before-call.s3.GetObject", refuse)
-    with pytest.raises(meaning), subject.storage.open_source(job):
-        pass
+    with pytest.raises(meaning):
+        subject.read(job)

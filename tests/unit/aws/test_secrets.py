@@ -10,9 +10,9 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
-from pixian_s3.aws.secrets import MAX_AGE_SECONDS, CredentialsSecret
+from pixian_s3.aws.secrets import MAX_AGE_SECONDS, Secret
 from pixian_s3.errors import Blocked
-from pixian_s3.pixian.credentials import PLACEHOLDER, Credentials
+from pixian_s3.pixian.credentials import PLACEHOLDER, Credentials, parse
 from tests.clock import PowertoolsClock
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ GOOD = json.dumps({"api_id": "me", "api_secret": HIDDEN})
 
 @dataclass
 class Subject:
-    credentials: CredentialsSecret
+    credentials: Secret[Credentials]
     client: "SecretsManagerClient"
     clock: PowertoolsClock
 
@@ -36,7 +36,7 @@ class Subject:
 def subject(aws: None, powertools_clock: PowertoolsClock) -> Iterator[Subject]:  # noqa: ARG001
     client = boto3.client("secretsmanager")
     arn = client.create_secret(Name="pixian", SecretString=GOOD)["ARN"]
-    secret = CredentialsSecret(SecretsProvider(boto3_client=client), arn)
+    secret = Secret(SecretsProvider(boto3_client=client), arn, parse)
     yield Subject(secret, client, powertools_clock)
     client.close()
 

@@ -1,33 +1,27 @@
-"""One log line and one set of metrics a story."""
+"""One log line and one set of metrics for each attempt."""
 
 import pytest
 from aws_lambda_powertools import Logger
 
+from pixian_s3.attempt import Answer, Attempt, Input, Outcome
 from pixian_s3.aws.telemetry import Telemetry
-from pixian_s3.story import Outcome, Story
 from tests.builders import NOON, make_job
 from tests.integration.told import CurrentStdout, Told, read_told
 
 SERVICE = "told-stack"
 
 
-def processed(**changes: object) -> Story:
-    story = Story(
+def processed(headers: dict[str, str] | None = None, prefix: str = "shoes/") -> Attempt:
+    said = {"X-Credits-Charged": "0.25", "X-Credits-Calculated": "1.5"}
+    return Attempt(
         make_job(failures=1),
         Outcome.PROCESSED,
-        prefix="shoes/",
+        prefix=prefix,
         parameters={"test": "true"},
-        input_type="image/jpeg",
-        input_size=(40, 30),
-        input_bytes=1000,
+        input=Input("image/jpeg", (40, 30), 1000),
+        answer=Answer(said if headers is None else headers, 1.5, 500),
         result_key="shoes/a.png",
-        result_bytes=500,
-        headers={"X-Credits-Charged": "0.25", "X-Credits-Calculated": "1.5"},
-        pixian_seconds=1.5,
     )
-    for name, value in changes.items():
-        setattr(story, name, value)
-    return story
 
 
 @pytest.fixture
@@ -36,14 +30,14 @@ def capture(capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
     return capsys
 
 
-def tell(story: Story, capture: pytest.CaptureFixture[str]) -> Told:
+def log(attempt: Attempt, capture: pytest.CaptureFixture[str]) -> Told:
     logger = Logger(service=SERVICE, stream=CurrentStdout())
-    Telemetry(logger, SERVICE, lambda: NOON + 4).tell(story)
+    Telemetry(logger, SERVICE, lambda: NOON + 4).log_attempt(attempt)
     return read_told(capture.readouterr().out)
 
 
 def test_the_metrics_are_in_the_embedded_format(capture: pytest.CaptureFixture[str]) -> None:
-    (line,) = tell(processed(), capture).metrics
+    (line,) = log(processed(), capture).metrics
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "PixianS3"
     # By prefix, and over all prefixes for the alarms
@@ -53,7 +47,7 @@ def test_the_metrics_are_in_the_embedded_format(capture: pytest.CaptureFixture[s
 
 
 def test_a_result_has_all_its_measures(capture: pytest.CaptureFixture[str]) -> None:
-    told = tell(processed(), capture)
+    told = log(processed(), capture)
     assert {name: told.total(name) for name in told.counted()} == {
         "ImagesProcessed": 1,
         "CreditsCharged": 0.25,
@@ -75,28 +69,37 @@ def test_a_result_has_all_its_measures(capture: pytest.CaptureFixture[str]) -> N
         (Outcome.EXHAUSTED, "RetriesExhausted"),
     ],
 )
-def test_each_other_ending_is_counted_once(
+def test_each_other_outcome_is_counted_once(
     capture: pytest.CaptureFixture[str], outcome: Outcome, name: str
 ) -> None:
-    told = tell(Story(make_job(), outcome, "why"), capture)
+    told = log(Attempt(make_job(), outcome, "why"), capture)
     assert told.counted() == {name}
     assert told.total(name) == 1
 
 
 def test_throttling_is_counted(capture: pytest.CaptureFixture[str]) -> None:
-    told = tell(Story(make_job(), Outcome.POSTPONED, throttled=True), capture)
+    told = log(Attempt(make_job(), Outcome.POSTPONED, status=429), capture)
     assert told.total("Throttled") == 1
 
 
-def test_each_call_of_unknown_outcome_is_counted_that_was_not(
-    capture: pytest.CaptureFixture[str],
+def test_a_call_of_unknown_outcome_is_counted(capture: pytest.CaptureFixture[str]) -> None:
+    attempt = Attempt(make_job(), Outcome.POSTPONED, maybe_charged=True)
+    assert log(attempt, capture).total("MaybeCharged") == 1
+
+
+@pytest.mark.parametrize("calls", [0, 2])
+def test_calls_cut_short_are_counted_and_logged(
+    capture: pytest.CaptureFixture[str], calls: int
 ) -> None:
-    story = Story(make_job(), Outcome.POSTPONED, counted_calls=3, uncounted_calls={"one", "two"})
-    assert tell(story, capture).total("MaybeCharged") == 2
+    logger = Logger(service=SERVICE, stream=CurrentStdout())
+    Telemetry(logger, SERVICE, lambda: NOON).calls_cut_short(calls, "shoes/a.jpg")
+    told = read_told(capture.readouterr().out)
+    assert told.total("MaybeCharged") == calls
+    assert [line["key"] for line in told.logs] == ["shoes/a.jpg"] * bool(calls)
 
 
 def test_without_a_prefix_the_dimension_says_defaults(capture: pytest.CaptureFixture[str]) -> None:
-    (line,) = tell(processed(prefix=""), capture).metrics
+    (line,) = log(processed(prefix=""), capture).metrics
     assert line["prefix"] == "(defaults)"
 
 
@@ -105,17 +108,17 @@ def test_credits_that_are_no_number_count_nothing(
     capture: pytest.CaptureFixture[str], said: str | None
 ) -> None:
     headers = {} if said is None else {"X-Credits-Charged": said}
-    assert tell(processed(headers=headers), capture).total("CreditsCharged") == 0
+    assert log(processed(headers=headers), capture).total("CreditsCharged") == 0
 
 
-def test_two_stories_are_two_lines_each(capture: pytest.CaptureFixture[str]) -> None:
-    tell(processed(), capture)
-    told = tell(processed(prefix="hats/"), capture)
+def test_two_attempts_are_two_lines_each(capture: pytest.CaptureFixture[str]) -> None:
+    log(processed(), capture)
+    told = log(processed(prefix="hats/"), capture)
     assert [line["prefix"] for line in told.metrics] == ["hats/"]
 
 
-def test_the_log_line_tells_the_whole_story(capture: pytest.CaptureFixture[str]) -> None:
-    (line,) = tell(processed(), capture).logs
+def test_the_log_line_has_all_facts(capture: pytest.CaptureFixture[str]) -> None:
+    (line,) = log(processed(), capture).logs
     assert (line["level"], line["message"], line["service"]) == ("INFO", "processed", SERVICE)
     assert line["image"] == {
         "outcome": "processed",
@@ -140,11 +143,11 @@ def test_the_log_line_tells_the_whole_story(capture: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.BLOCKED, Outcome.EXHAUSTED])
 def test_trouble_is_a_warning(capture: pytest.CaptureFixture[str], outcome: Outcome) -> None:
-    (line,) = tell(Story(make_job(), outcome, "why"), capture).logs
+    (line,) = log(Attempt(make_job(), outcome, "why"), capture).logs
     assert (line["level"], line["image"]["reason"]) == ("WARNING", "why")
 
 
 def test_a_delay_is_told(capture: pytest.CaptureFixture[str]) -> None:
-    story = Story(make_job(), Outcome.POSTPONED, "429", status=429, delay_seconds=5)
-    facts = tell(story, capture).facts()
-    assert (facts["status"], facts["next_try_in_seconds"]) == (429, 5)
+    attempt = Attempt(make_job(), Outcome.POSTPONED, "429", status=429, delay_seconds=5)
+    facts = log(attempt, capture).facts()
+    assert (facts["status"], facts["next_attempt_in_seconds"]) == (429, 5)

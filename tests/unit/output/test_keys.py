@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixian_s3.errors import Rejected
-from pixian_s3.output.keys import file_name, report_key, result_key, sidecar_key
+from pixian_s3.output.keys import file_name, report_key, result_key
+from tests.builders import make_settings
 
+SETTINGS = make_settings()
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 KEYS = st.text(CHARACTERS, min_size=1).map(lambda s: s.encode()[:1024].decode(errors="ignore"))
 LONG_KEYS = st.text(st.sampled_from("aß€😀/."), min_size=200, max_size=1024).map(
@@ -31,13 +33,13 @@ LONG_KEYS = st.text(st.sampled_from("aß€😀/."), min_size=200, max_size=1024
     ],
 )
 def test_a_result_keeps_the_path_and_gets_its_own_suffix(source: str, result: str) -> None:
-    assert result_key(source, ".png") == result
+    assert result_key(source, ".png", SETTINGS) == result
 
 
 @given(KEYS | LONG_KEYS, st.sampled_from([".png", ".jpg"]))
 def test_a_result_key_is_one_that_s3_takes(source: str, suffix: str) -> None:
     try:
-        key = result_key(source, suffix)
+        key = result_key(source, suffix, SETTINGS)
     except Rejected:
         return
     assert len(key.encode()) <= 1024
@@ -46,10 +48,10 @@ def test_a_result_key_is_one_that_s3_takes(source: str, suffix: str) -> None:
 @pytest.mark.parametrize(("length", "fits"), [(1020, True), (1021, False)])
 def test_a_name_too_long_for_its_result_is_rejected(length: int, *, fits: bool) -> None:
     if fits:
-        assert len(result_key("a" * length, ".png")) == 1024
+        assert len(result_key("a" * length, ".png", SETTINGS)) == 1024
     else:
         with pytest.raises(Rejected, match="shorter name"):
-            result_key("a" * length, ".png")
+            result_key("a" * length, ".png", SETTINGS)
 
 
 @given(KEYS | LONG_KEYS)
@@ -85,9 +87,12 @@ def test_pixian_hears_the_last_part_of_the_key(key: str, name: str) -> None:
     ],
 )
 def test_a_pattern_makes_the_results_key(key: str, pattern: str, expected: str) -> None:
-    assert result_key(key, ".png", pattern) == expected
+    settings = make_settings(defaults={"pipeline": {"result_key": pattern}})
+    assert result_key(key, ".png", settings) == expected
 
 
 def test_a_sidecar_whose_name_would_be_too_long_is_rejected() -> None:
+    settings = make_settings(defaults={"pipeline": {"sidecar": True}})
+    assert result_key("a" * 1015, ".png", settings)
     with pytest.raises(Rejected):
-        sidecar_key("a" * 1020)
+        result_key("a" * 1016, ".png", settings)

@@ -1,4 +1,4 @@
-"""What stands on a result, and what it says to the next job."""
+"""The metadata of a result, and what it says to the next job."""
 
 from typing import Any
 
@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
+from pixian_s3.errors import AlreadyDone, Rejected, Skipped
 from pixian_s3.job import Job
-from pixian_s3.output.metadata import StoredObject, Verdict, compare, encoded_key, result_metadata
+from pixian_s3.output.metadata import is_result_of, of_result, require_replaceable
 from tests.builders import make_job, make_settings
 from tests.integration.servers import CUT_OUT
 
@@ -18,15 +19,17 @@ KEYS = st.text(st.sampled_from("a ß€😀/%+\"'"), max_size=1024).map(
 )
 
 
-def stored(job: Job, **document: Any) -> StoredObject:
-    """A result made from the job."""
-    return StoredObject(
-        '"etag"', "image/png", result_metadata(job, make_settings(**document), CUT_OUT.headers)
-    )
+def stored(job: Job, **document: Any) -> dict[str, str]:
+    """The metadata of a result made from the job."""
+    return of_result(job, make_settings(**document), CUT_OUT.headers, {})
+
+
+def source_key(key: str) -> str:
+    return of_result(make_job(key), make_settings(), {}, {}).get("source-key", "")
 
 
 def test_all_that_pixian_said_is_kept_as_it_said_it() -> None:
-    written = result_metadata(make_job(), make_settings(), CUT_OUT.headers)
+    written = of_result(make_job(), make_settings(), CUT_OUT.headers, {})
     said = {name: value for name, value in written.items() if name.startswith("pixian-")}
     assert said == {
         "pixian-credits-charged": "0.5",
@@ -41,18 +44,18 @@ def test_all_that_pixian_said_is_kept_as_it_said_it() -> None:
 
 def test_the_case_of_the_headers_doesnt_matter() -> None:
     headers = CaseInsensitiveDict({"x-credits-charged": "1"})
-    written = result_metadata(make_job(), make_settings(), headers)
+    written = of_result(make_job(), make_settings(), headers, {})
     assert written["pixian-credits-charged"] == "1"
 
 
 def test_a_header_that_didnt_come_is_left_out() -> None:
-    written = result_metadata(make_job(version_id=None), make_settings(), {})
+    written = of_result(make_job(version_id=None), make_settings(), {}, {})
     assert set(written) == {"source-key", "source-etag", "source-sequencer", "parameters"}
 
 
 def test_the_source_is_named() -> None:
     job = make_job("é.jpg")
-    written = result_metadata(job, make_settings(), {})
+    written = of_result(job, make_settings(), {}, {})
     assert written["source-key"] == "%C3%A9.jpg"
     assert written["source-etag"] == job.etag
     assert written["source-version-id"] == job.version_id
@@ -64,7 +67,7 @@ def test_the_source_is_named() -> None:
 @example("é" * 180)
 def test_metadata_of_any_key_is_what_s3_takes(key: str) -> None:
     job = make_job(key, version_id="v" * 64, sequencer="F" * 32, etag="0" * 38)
-    written = result_metadata(job, make_settings(), WORDY)
+    written = of_result(job, make_settings(), WORDY, {})
     text = "".join(name + value for name, value in written.items())
     assert text.isascii()
     assert len(text) <= 2048
@@ -72,35 +75,47 @@ def test_metadata_of_any_key_is_what_s3_takes(key: str) -> None:
 
 @given(KEYS, KEYS)
 def test_two_keys_never_look_the_same(one: str, other: str) -> None:
-    assert (encoded_key(one) == encoded_key(other)) == (one == other)
+    assert (source_key(one) == source_key(other)) == (one == other)
 
 
 def test_long_keys_that_differ_at_their_end_look_different() -> None:
-    assert encoded_key("€" * 341 + "1") != encoded_key("€" * 341 + "2")
+    assert source_key("€" * 341 + "1") != source_key("€" * 341 + "2")
 
 
 @pytest.mark.parametrize(
-    ("existing", "verdict"),
+    "existing",
     [
-        (None, Verdict.FREE),
-        (stored(make_job()), Verdict.DONE),
-        (stored(make_job(), defaults={"test": True}), Verdict.FREE),
-        (stored(make_job(etag="other", sequencer="0055")), Verdict.FREE),
-        (stored(make_job(etag="other")), Verdict.FREE),
-        (stored(make_job(sequencer="1055AED6DCD90281E5")), Verdict.STALE),
-        (stored(make_job("shoes/a.gif")), Verdict.COLLISION),
-        (StoredObject('"etag"', "image/png", {}), Verdict.COLLISION),
+        None,
+        stored(make_job(), defaults={"test": True}),
+        stored(make_job(etag="other", sequencer="0055")),
+        stored(make_job(etag="other")),
     ],
-    ids=[
-        "nothing there",
-        "this very job",
-        "other parameters",
-        "older event",
-        "other content",
-        "newer event",
-        "other source",
-        "not ours",
-    ],
+    ids=["no result", "other parameters", "older upload", "other content"],
 )
-def test_what_stands_there_decides(existing: StoredObject | None, verdict: Verdict) -> None:
-    assert compare(existing, make_job(), make_settings()) is verdict
+def test_what_may_be_replaced(existing: dict[str, str] | None) -> None:
+    require_replaceable("a.png", existing, make_job(), make_settings())
+
+
+@pytest.mark.parametrize(
+    ("existing", "error"),
+    [
+        (stored(make_job()), AlreadyDone),
+        (stored(make_job(sequencer="0055")), AlreadyDone),
+        (stored(make_job(etag="other", sequencer="1055AED6DCD90281E5")), Skipped),
+        (stored(make_job("shoes/a.gif")), Rejected),
+        ({}, Rejected),
+    ],
+    ids=["this job", "same content before", "newer upload", "other source", "not ours"],
+)
+def test_what_may_not(existing: dict[str, str], error: type[Exception]) -> None:
+    with pytest.raises(error) as raised:
+        require_replaceable("a.png", existing, make_job(), make_settings())
+    assert raised.type is error
+    assert is_result_of(existing, make_job(), make_settings()) == (error is AlreadyDone)
+
+
+def test_own_metadata_is_copied_as_far_as_it_fits() -> None:
+    own = {"sku": "7", "source-key": "mine", "long": "x" * 2048, "word": "é"}
+    copying = make_settings(defaults={"pipeline": {"copy_metadata": True}})
+    copied = of_result(make_job(), copying, {}, own)
+    assert copied == of_result(make_job(), make_settings(), {}, own) | {"sku": "7"}

@@ -1,4 +1,4 @@
-"""The queues: where jobs wait for their next try, and where those end that had too many."""
+"""The retry queue, where jobs wait for their next attempt, and its dead-letter queue."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
-class RetryQueue:
+class Queues:
     """The retry queue and its dead-letter queue."""
 
     def __init__(self, sqs: "SQSClient", url: str, dead_letter_url: str) -> None:
@@ -17,7 +17,7 @@ class RetryQueue:
         self._dead_letter_url = dead_letter_url
 
     def send(self, job: Job, delay_seconds: int) -> None:
-        """Have the job come back after 0 to 900 seconds."""
+        """Send a job, to be received after 0 to 900 seconds."""
         self._sqs.send_message(
             QueueUrl=self._url, MessageBody=job.to_message(), DelaySeconds=delay_seconds
         )
@@ -29,10 +29,10 @@ class RetryQueue:
         )
         return int(found["Attributes"]["ApproximateNumberOfMessages"])
 
-    def discard(self, body: str) -> None:
-        """Leave a message that can't be read in the dead-letter queue, as it came."""
+    def send_unreadable(self, body: str) -> None:
+        """Send a message that can't be read to the dead-letter queue, as it came."""
         self._sqs.send_message(QueueUrl=self._dead_letter_url, MessageBody=body)
 
-    def bury(self, job: Job) -> None:
-        """Leave the job for a person; SQS's own redrive sends it round again as it is."""
-        self.discard(job.to_message())
+    def send_dead_letter(self, job: Job) -> None:
+        """Send a job to the dead-letter queue; SQS's redrive returns it to the retry queue."""
+        self.send_unreadable(job.to_message())

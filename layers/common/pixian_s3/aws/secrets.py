@@ -1,35 +1,39 @@
 """The secret with the credentials, from AWS Secrets Manager."""
 
+from collections.abc import Callable
+
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from pixian_s3.errors import Blocked
-from pixian_s3.pixian.credentials import Credentials, parse
 
 MAX_AGE_SECONDS = 300
 
 
-class CredentialsSecret:
-    """The secret that holds them: a JSON object with `api_id` and `api_secret`."""
+class Secret[T]:
+    """One secret, parsed; `parse` raises Blocked if the text can't be used."""
 
-    def __init__(self, provider: SecretsProvider, secret_arn: str) -> None:
+    def __init__(
+        self, provider: SecretsProvider, secret_arn: str, parse: Callable[[str], T]
+    ) -> None:
         self._provider = provider
         self._secret_arn = secret_arn
+        self._parse = parse
 
-    def get(self, *, fresh: bool = False) -> Credentials:
-        """The credentials, cached for five minutes unless `fresh` ones are asked for.
+    def get(self, *, fresh: bool = False) -> T:
+        """The secret, cached for five minutes unless a `fresh` one is asked for.
 
         Raises:
             Blocked: the secret can't be read, or holds no credentials yet.
         """
         text = self._text(fresh=fresh)
         try:
-            return parse(text)
+            return self._parse(text)
         except Blocked:
             if fresh:
                 raise
             # It may have been mended since it was cached.
-            return parse(self._text(fresh=True))
+            return self._parse(self._text(fresh=True))
 
     def _text(self, *, fresh: bool) -> str:
         try:

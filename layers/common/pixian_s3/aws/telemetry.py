@@ -1,4 +1,4 @@
-"""One log line and one set of metrics for each try of an image."""
+"""One log line and one set of metrics for each attempt at an image."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ from urllib.parse import quote
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from pixian_s3.errors import Claimed
+from pixian_s3.attempt import Answer, Attempt, Outcome
+from pixian_s3.errors import InProgress
 from pixian_s3.pace import Lanes
-from pixian_s3.story import Outcome, Story
 
 NAMESPACE = "PixianS3"
 
@@ -22,11 +22,12 @@ _COUNTERS = {
     Outcome.BLOCKED: "Blocked",
     Outcome.EXHAUSTED: "RetriesExhausted",
 }
+_TOO_MANY_REQUESTS = 429
 _TROUBLE = {Outcome.REJECTED, Outcome.BLOCKED, Outcome.EXHAUSTED}
 
 
 class Telemetry:
-    """Writes stories to the log.
+    """Writes attempts to the log, and metrics in the log's embedded metric format.
 
     Args:
         logger: Powertools' logger.
@@ -44,21 +45,28 @@ class Telemetry:
         self._logger.warning(message)
 
     @contextmanager
-    def telling_crashes(self, what: str) -> Iterator[None]:
-        """Log an exception that passes; what catches it above writes nothing."""
+    def logging_crashes(self, what: str) -> Iterator[None]:
+        """Log and count an exception that passes through."""
         try:
             yield
-        except Claimed:
-            # Another invocation is at work on it: no crash, though the message has to come again.
+        except InProgress:
+            # Another invocation is working on it: no crash, though the message has to come again.
             raise
         except Exception:
-            self.crashed(what)
+            self._logger.exception("crashed", extra={"what": what})
+            self._count_all({"Crashes": 1})
             raise
 
-    def crashed(self, what: str) -> None:
-        """Log the exception that is being handled, and count it."""
-        self._logger.exception("crashed", extra={"what": what})
-        self._count_all({"Crashes": 1})
+    def calls_cut_short(self, calls: int, key: str) -> None:
+        """Log and count calls of killed attempts, if there are any.
+
+        Args:
+            calls: that may have cost a credit each.
+            key: of the source they were made for.
+        """
+        if calls:
+            self._logger.warning("calls cut short", extra={"key": key, "maybe_charged": calls})
+            self._count_all({"MaybeCharged": calls})
 
     def unreadable(self, message_id: str, reason: str) -> None:
         """Log a message that went to the dead-letter queue as it came, and count it."""
@@ -89,85 +97,89 @@ class Telemetry:
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
         metrics.flush_metrics()
 
-    def tell(self, story: Story) -> None:
-        """Log a story that has ended, and count it."""
-        at = story.job.event_time
+    def log_attempt(self, attempt: Attempt) -> None:
+        """Log an attempt that is over, and count it."""
+        at = attempt.job.event_time
         seconds = self._now() - at if at else None
-        log = self._logger.warning if story.outcome in _TROUBLE else self._logger.info
-        log(str(story.outcome), extra={"image": _facts(story, seconds)})
-        self._count(story, seconds)
-
-    def _count(self, story: Story, seconds: float | None) -> None:
+        log = self._logger.warning if attempt.outcome in _TROUBLE else self._logger.info
+        log(str(attempt.outcome), extra={"image": _facts(attempt, seconds)})
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
         # A dimension's value may neither be empty nor hold more than ASCII.
-        prefix = quote(story.prefix, safe="/ ") or "(defaults)"
+        prefix = quote(attempt.prefix, safe="/ ") or "(defaults)"
         metrics.add_dimension(name="prefix", value=prefix)
         # Once more over all prefixes, for alarms.
         metrics.add_dimensions(service=self._service)
-        for name, (unit, value) in _measures(story, seconds).items():
+        for name, (unit, value) in _measures(attempt, seconds).items():
             metrics.add_metric(name=name, unit=unit, value=value)
         metrics.flush_metrics()
 
 
-def _measures(story: Story, seconds: float | None) -> dict[str, tuple[MetricUnit, float]]:
-    measures: dict[str, tuple[MetricUnit, float]] = {}
-    if story.outcome:
-        measures[_COUNTERS[story.outcome]] = (MetricUnit.Count, 1)
-    if story.throttled:
+def _measures(attempt: Attempt, seconds: float | None) -> dict[str, tuple[MetricUnit, float]]:
+    measures: dict[str, tuple[MetricUnit, float]] = {
+        _COUNTERS[attempt.outcome]: (MetricUnit.Count, 1)
+    }
+    if attempt.status == _TOO_MANY_REQUESTS:
         measures["Throttled"] = (MetricUnit.Count, 1)
-    if story.lane_wait_seconds:
-        measures["LaneWait"] = (MetricUnit.Seconds, story.lane_wait_seconds)
-    if story.uncounted_calls:
-        measures["MaybeCharged"] = (MetricUnit.Count, len(story.uncounted_calls))
-    # Wherever there was an answer, even if it came to nothing: this is what was spent.
-    if story.headers:
+    if attempt.lane_wait_seconds:
+        measures["LaneWait"] = (MetricUnit.Seconds, attempt.lane_wait_seconds)
+    if attempt.maybe_charged:
+        measures["MaybeCharged"] = (MetricUnit.Count, 1)
+    # Whenever there was an answer, even if nothing came of it: this is what was spent.
+    if attempt.answer:
         measures |= {
-            "CreditsCharged": (MetricUnit.Count, _credits(story, "Charged")),
-            "CreditsCalculated": (MetricUnit.Count, _credits(story, "Calculated")),
+            "CreditsCharged": (MetricUnit.Count, _credits(attempt.answer, "Charged")),
+            "CreditsCalculated": (MetricUnit.Count, _credits(attempt.answer, "Calculated")),
         }
-    if story.outcome is Outcome.PROCESSED:
-        measures |= {
-            "PixianLatency": (MetricUnit.Milliseconds, 1000 * (story.pixian_seconds or 0)),
-            "InputBytes": (MetricUnit.Bytes, story.input_bytes or 0),
-            "ResultBytes": (MetricUnit.Bytes, story.result_bytes or 0),
-        }
+    if attempt.outcome is Outcome.PROCESSED:
+        if attempt.answer and attempt.input:
+            measures |= {
+                "PixianLatency": (MetricUnit.Milliseconds, 1000 * attempt.answer.seconds),
+                "InputBytes": (MetricUnit.Bytes, attempt.input.bytes),
+                "ResultBytes": (MetricUnit.Bytes, attempt.answer.bytes),
+            }
         if seconds is not None:
             measures["EndToEndLatency"] = (MetricUnit.Milliseconds, 1000 * seconds)
     return measures
 
 
-def _credits(story: Story, which: str) -> float:
+def _credits(answer: Answer, which: str) -> float:
     try:
-        credits = Decimal(story.headers.get(f"X-Credits-{which}", "0"))  # noqa: A001 - their name
+        credits = Decimal(answer.headers.get(f"X-Credits-{which}", "0"))  # noqa: A001 - their name
     except InvalidOperation:
         return 0
     return float(credits) if credits.is_finite() else 0
 
 
-def _facts(story: Story, seconds: float | None) -> dict[str, object]:
-    job = story.job
+def _facts(attempt: Attempt, seconds: float | None) -> dict[str, object]:
+    job, source, answer = attempt.job, attempt.input, attempt.answer
     facts: dict[str, object] = {
-        "outcome": story.outcome,
-        "reason": story.reason,
+        "outcome": attempt.outcome,
+        "reason": attempt.reason,
         "bucket": job.bucket,
         "key": job.key,
         "version_id": job.version_id,
         "etag": job.etag,
-        "prefix": story.prefix,
-        "parameters": dict(story.parameters),
+        "prefix": attempt.prefix,
+        "parameters": dict(attempt.parameters),
         "attempt": job.failures + 1,
-        "input_type": story.input_type,
-        "input_size": story.input_size,
-        "input_bytes": story.input_bytes,
-        "result_key": story.result_key,
-        "result_bytes": story.result_bytes,
-        "credits_charged": story.headers.get("X-Credits-Charged"),
-        "credits_calculated": story.headers.get("X-Credits-Calculated"),
-        "status": story.status,
-        "maybe_charged": len(story.uncounted_calls) or None,
-        "next_try_in_seconds": story.delay_seconds,
-        "lane_wait_seconds": story.lane_wait_seconds or None,
-        "pixian_ms": story.pixian_seconds and round(1000 * story.pixian_seconds),
+        "result_key": attempt.result_key or None,
+        "status": attempt.status,
+        "maybe_charged": attempt.maybe_charged or None,
+        "next_attempt_in_seconds": attempt.delay_seconds,
+        "lane_wait_seconds": attempt.lane_wait_seconds or None,
         "end_to_end_ms": None if seconds is None else round(1000 * seconds),
     }
+    if source:
+        facts |= {
+            "input_type": source.mime_type,
+            "input_size": source.size,
+            "input_bytes": source.bytes,
+        }
+    if answer:
+        facts |= {
+            "result_bytes": answer.bytes,
+            "credits_charged": answer.headers.get("X-Credits-Charged"),
+            "credits_calculated": answer.headers.get("X-Credits-Calculated"),
+            "pixian_ms": round(1000 * answer.seconds),
+        }
     return {name: value for name, value in facts.items() if value is not None}

@@ -103,6 +103,10 @@ class Settings:
         return int(self.get(name) or 0)
 
 
+NO_SETTINGS = Settings("", MappingProxyType({}))
+"""Where the configuration isn't known."""
+
+
 @dataclass(frozen=True)
 class Configuration:
     """A document without fault."""

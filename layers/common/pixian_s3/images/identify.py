@@ -117,6 +117,18 @@ def require_whole(file: IO[bytes], info: ImageInfo) -> None:
         image.load()
 
 
+def flaw(file: IO[bytes], mime_type: str) -> str | None:
+    """What is wrong with a file that should be a whole image of a type; None if nothing is."""
+    try:
+        info = describe(file)
+        require_whole(file, info)
+    except Rejected:
+        return "a damaged image"
+    if info.mime_type != mime_type:
+        return f"{info.mime_type} with the content type {mime_type}"
+    return None
+
+
 @contextmanager
 def opened(file: IO[bytes], *, otherwise: str) -> Iterator[ImageFile]:
     """An image as Pillow sees it; within the block, do nothing but read it.

@@ -1,4 +1,4 @@
-"""From a source as it was dropped to an image as Pixian takes it."""
+"""Before and after Pixian: a source becomes what Pixian takes, its answer what is stored."""
 
 import os
 from contextlib import ExitStack
@@ -6,65 +6,85 @@ from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO
 
-from pixian_s3.aws.s3 import Storage
+from pixian_s3.attempt import Input
 from pixian_s3.config.document import Settings
-from pixian_s3.errors import Rejected
-from pixian_s3.images import convert, identify
+from pixian_s3.errors import Rejected, Unavailable
+from pixian_s3.images import convert, delta_png, identify
 from pixian_s3.images.identify import ImageInfo
-from pixian_s3.output import keys
-from pixian_s3.pixian.inputs import Base64, Image, Upload, Url
-from pixian_s3.story import Story
 
 SHRUNK_PIXELS = 25_000_000
-"""What larger images than Pixian takes are shrunk to, as it advises."""
+"""The size that Pixian advises for images that are larger than it takes."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image that Pixian takes: the source's own bytes, or a conversion of them."""
+    """An image that Pixian takes: the source's own bytes, or a conversion of them.
+
+    Attributes:
+        file: at its beginning.
+        size: of the file, in bytes.
+        info: of the file.
+        converted: whether the file isn't the source itself.
+        source: what the source is.
+    """
 
     file: IO[bytes]
-    info: ImageInfo
     size: int
+    info: ImageInfo
     converted: bool
+    source: Input
 
 
-def prepare(file: IO[bytes], story: Story, settings: Settings, files: ExitStack) -> Prepared:
-    """Check a source, and convert or shrink it only if Pixian would refuse it as it is.
+def prepare(file: IO[bytes], settings: Settings, files: ExitStack) -> Prepared:
+    """Check a source; convert or shrink it only if Pixian would refuse it as it is.
 
     Args:
         file: the source.
-        story: is told what the source is.
         settings: of its key.
-        files: closes what is made here.
+        files: closes the file made here.
 
     Raises:
-        Rejected: it can't be read, or may not be converted.
+        Rejected: the source can't be read, or may not be converted.
     """
     info = identify.inspect(file)
-    story.input_type, story.input_size = info.mime_type, (info.width, info.height)
-    story.input_bytes = _size(file)
+    size = _size(file)
+    source = Input(info.mime_type, (info.width, info.height), size)
     if _goes_as_it_is(info, settings):
         identify.require_whole(file, info)
-        return Prepared(file, info, story.input_bytes, converted=False)
+        return Prepared(file, size, info, converted=False, source=source)
     if not settings.flag("pipeline.convert"):
         raise Rejected(
-            f"Pixian doesn't take {info.format} of {info.width} x {info.height} pixels as it is, "
-            "and pipeline.convert is false for this prefix."
+            f"Pixian doesn't take this image as it is ({info.format}, {info.width} x {info.height} "
+            "pixels), and pipeline.convert is false for this prefix."
         )
     converted = files.enter_context(TemporaryFile())
     info = convert.convert(file, converted, _pixel_limit(settings, SHRUNK_PIXELS))
-    return Prepared(converted, info, _size(converted), converted=True)
+    return Prepared(converted, _size(converted), info, converted=True, source=source)
 
 
-def choose_input(image: Prepared, story: Story, settings: Settings, storage: Storage) -> Image:
-    """The image in the way that the configuration asks for, where that is possible."""
-    wanted = settings.text("pipeline.input")
-    if wanted == "url" and not image.converted:
-        return Url(storage.presign(story.job))
-    if wanted == "base64" and Base64.fits(image.size):
-        return Base64(image.file)
-    return Upload(image.file, keys.file_name(story.job.key), image.info.mime_type)
+def finish(
+    answer: IO[bytes], mime_type: str, prepared: Prepared, settings: Settings, files: ExitStack
+) -> IO[bytes]:
+    """Check an answer, and rebuild an ordinary PNG from a delta PNG unless that is to be kept.
+
+    Args:
+        answer: from Pixian.
+        mime_type: that Pixian gave it.
+        prepared: what was sent.
+        settings: with which parameters.
+        files: closes the file made here.
+
+    Raises:
+        Unavailable: the answer isn't a whole image of its type.
+        Rejected: it isn't the delta PNG of what was sent.
+    """
+    if flaw := identify.flaw(answer, mime_type):
+        raise Unavailable(f"Pixian sent {flaw}.")
+    if not settings.is_delta_png or settings.text("pipeline.delta_png") == "keep":
+        return answer
+    rebuilt = files.enter_context(TemporaryFile())
+    delta_png.rebuild(answer, prepared.file, rebuilt)
+    return rebuilt
 
 
 def _goes_as_it_is(info: ImageInfo, settings: Settings) -> bool:

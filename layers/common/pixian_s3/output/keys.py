@@ -4,6 +4,7 @@ import hashlib
 import re
 from pathlib import PurePosixPath
 
+from pixian_s3.config.document import Settings
 from pixian_s3.errors import Rejected
 
 MAX_KEY_BYTES = 1024
@@ -12,16 +13,16 @@ MAX_KEY_BYTES = 1024
 REPORT_SUFFIX = ".error.json"
 
 
-def result_key(source_key: str, suffix: str, pattern: str = "{path}{stem}{suffix}") -> str:
+def result_key(source_key: str, suffix: str, settings: Settings) -> str:
     """The key of a source's result.
 
     Args:
         source_key: such as `shoes/a.jpg`.
-        suffix: of what came back, such as `.png`.
-        pattern: as `pipeline.result_key` in the configuration.
+        suffix: of the result, such as `.png`.
+        settings: with `pipeline.result_key`.
 
     Raises:
-        Rejected: the key would be longer than S3 allows.
+        Rejected: it, or that of its sidecar, would be longer than S3 allows.
     """
     path, _, name = source_key.rpartition("/")
     source_suffix = PurePosixPath(name).suffix
@@ -32,20 +33,14 @@ def result_key(source_key: str, suffix: str, pattern: str = "{path}{stem}{suffix
         "{suffix}": suffix,
     }
     # In one pass, so that a brace in a name is never taken for a part.
-    key = re.sub(r"\{\w+\}", lambda part: parts[part[0]], pattern)
-    _require_length(key)
+    key = re.sub(r"\{\w+\}", lambda part: parts[part[0]], settings.text("pipeline.result_key"))
+    _require_length(sidecar_key(key) if settings.flag("pipeline.sidecar") else key)
     return key
 
 
 def sidecar_key(result_key: str) -> str:
-    """The key of the JSON beside a result.
-
-    Raises:
-        Rejected: it would be longer than S3 allows.
-    """
-    key = result_key + ".json"
-    _require_length(key)
-    return key
+    """The key of the JSON document that goes with a result."""
+    return result_key + ".json"
 
 
 def report_key(source_key: str) -> str:

@@ -2,12 +2,11 @@
 
 import json
 import math
+import os
 import re
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO, Self
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from requests_toolbelt import MultipartEncoder
 from urllib3.exceptions import HTTPError
 
+from pixian_s3.attempt import Answer
 from pixian_s3.errors import Blocked, PixianS3Error, Rejected, Throttled, Unauthorized, Unavailable
 from pixian_s3.pixian.credentials import Credentials
 from pixian_s3.pixian.inputs import Fields, Image
@@ -46,31 +46,23 @@ _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg"}
 
 
 @dataclass(frozen=True)
-class CutOut:
-    """What came back, whole.
-
-    Attributes:
-        file: at its beginning; gone when the call's context ends.
-        size: in bytes.
-        mime_type: image/png or image/jpeg.
-        headers: those of the service that hold numbers; looked up without regard to case.
-        seconds: from the call to the last byte.
-    """
+class Cutout:
+    """An image from Pixian: a file at its beginning, image/png or image/jpeg."""
 
     file: IO[bytes]
-    size: int
     mime_type: str
-    headers: Mapping[str, str]
-    seconds: float
+    answer: Answer
 
     @property
     def suffix(self) -> str:
         """The file name's suffix that goes with its type."""
         return _SUFFIXES[self.mime_type]
 
-    def with_body(self, file: IO[bytes], size: int) -> Self:
+    def with_file(self, file: IO[bytes]) -> Self:
         """The same answer with another image of the same type."""
-        return replace(self, file=file, size=size)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return replace(self, file=file, answer=replace(self.answer, bytes=size))
 
 
 class Pixian:
@@ -96,20 +88,21 @@ class Pixian:
         self._now = now
         self._used_at = now()
 
-    @contextmanager
     def remove_background(
         self,
-        credentials: Credentials,
         image: Image,
         form: Mapping[str, str],
+        into: IO[bytes],
+        credentials: Credentials,
         seconds_left: Callable[[], float] = lambda: math.inf,
-    ) -> Iterator[CutOut]:
-        """Send an image and hold what comes back as long as the context lasts.
+    ) -> Cutout:
+        """Send an image and receive its cutout.
 
         Args:
-            credentials: for HTTP Basic.
             image: to send.
             form: the other fields.
+            into: an empty file for the cutout.
+            credentials: for HTTP Basic.
             seconds_left: until the function is ended. A call that could outlive it isn't begun,
                 or is given up.
 
@@ -117,14 +110,13 @@ class Pixian:
             Throttled, Unavailable, Blocked, Unauthorized, Rejected: see `errors`.
         """
         started = self._monotonic()
-        with tempfile.TemporaryFile() as file:
-            self._drop_idle_connections()
-            try:
-                response, size = self._exchange(credentials, image, form, seconds_left, file)
-            finally:
-                self._used_at = self._now()
-            seconds = self._monotonic() - started
-            yield CutOut(file, size, _mime_type(response), _facts(response), seconds)
+        self._drop_idle_connections()
+        try:
+            response, size = self._exchange(credentials, image, form, seconds_left, into)
+        finally:
+            self._used_at = self._now()
+        answer = Answer(_facts(response), self._monotonic() - started, size)
+        return Cutout(into, _mime_type(response), answer)
 
     def _drop_idle_connections(self) -> None:
         if self._now() - self._used_at > MAX_IDLE_SECONDS:
@@ -141,12 +133,9 @@ class Pixian:
         body = _Body({**form, **image.fields()}, seconds_left)
         with _redacting(credentials.secrets() + image.secrets()):
             try:
-                with (
-                    self._post(credentials, body) as response,
-                    _in_time(response, seconds_left() - WRITING_SECONDS),
-                ):
+                with self._post(credentials, body) as response:
                     _check(response)
-                    return response, _receive(response, into)
+                    return response, _receive(response, into, seconds_left)
             except (OSError, HTTPError) as error:
                 # All of requests' errors are OSErrors, and so is a full disk here.
                 # `finished`: the encoder has given out its last byte, so the service may have it.
@@ -231,31 +220,16 @@ def _facts(response: requests.Response) -> Mapping[str, str]:
     return CaseInsensitiveDict((name, text) for name, text in headers if _NUMBERS.fullmatch(text))
 
 
-@contextmanager
-def _in_time(response: requests.Response, seconds: float) -> Iterator[None]:
-    """Wait for a body no longer than this, be it that nothing comes or a little at a time."""
-    late = threading.Event()
+def _receive(
+    response: requests.Response, into: IO[bytes], seconds_left: Callable[[], float]
+) -> int:
+    """Write the body to a file and return its size; a body cut short raises.
 
-    def give_up() -> None:
-        late.set()
-        # Not there any more, if the last byte came in this moment.
-        with suppress(RuntimeError, OSError):
-            response.raw.shutdown()
-
-    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), give_up)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        if late.is_set():
-            maybe_charged = _may_have_cost(response.status_code)
-            raise Unavailable("Pixian's answer came too slowly.", maybe_charged=maybe_charged)
-
-
-def _receive(response: requests.Response, into: IO[bytes]) -> int:
-    """Write the body to a file and return its size; a body cut short raises."""
+    A body that stalls ends with the read timeout, one that trickles with the time that is left.
+    """
     for chunk in response.iter_content(_CHUNK_BYTES):
+        if seconds_left() < WRITING_SECONDS:
+            raise Unavailable("Pixian's answer came too slowly.", maybe_charged=True)
         into.write(chunk)
     size = into.tell()
     if size == 0:

@@ -1,0 +1,43 @@
+"""What both functions do with an event: each job gets its turn, and every crash is logged."""
+
+from collections.abc import Iterable
+
+from pixian_s3 import retry
+from pixian_s3.errors import Exhausted, UnreadableMessage
+from pixian_s3.job import Job
+from pixian_s3.process import Processor
+
+CRASHED = Exhausted(
+    f"The function crashed or was ended in each of {retry.MAX_RECEIPTS} attempts; its log says why."
+)
+
+
+def process_all(
+    jobs: Iterable[Job], processor: Processor, exhausted: Exhausted | None = None
+) -> None:
+    """Process each job; if one crashes, the others still get their turn.
+
+    Args:
+        jobs: of one event.
+        processor: of this invocation.
+        exhausted: as in `Processor.process`.
+
+    Raises:
+        ExceptionGroup: of all crashes, so that Lambda delivers the event again.
+    """
+    crashes = []
+    for job in jobs:
+        try:
+            with processor.telemetry.logging_crashes(job.key):
+                processor.process(job, exhausted)
+        except Exception as crash:
+            crashes.append(crash)
+    if crashes:
+        raise ExceptionGroup("Some images could not be processed", crashes)
+
+
+def discard(body: str, message_id: str, error: UnreadableMessage, processor: Processor) -> None:
+    """Send a message that can't be read to the dead-letter queue."""
+    with processor.telemetry.logging_crashes(f"message {message_id}"):
+        processor.queues.send_unreadable(body)
+    processor.telemetry.unreadable(message_id, str(error))

@@ -1,0 +1,115 @@
+"""Which calls to AWS one image costs, by name and in order: they are most of its time and price."""
+
+from dataclasses import replace
+
+import pytest
+
+from pixian_s3 import retry
+from tests.integration.servers import refusal
+from tests.integration.world import World
+
+ACQUIRE, NOTE, RELEASE = "UpdateItem", "UpdateItem", "UpdateItem"
+HEAD_RESULT, HEAD_REPORT = "HeadObject", "HeadObject"
+COUNT_THROTTLE = "UpdateItem"
+
+
+@pytest.fixture
+def warm(world: World) -> World:
+    """A lane that has its configuration and its credentials."""
+    world.process(world.upload("warm.jpg"))
+    world.pixian.calls.clear()
+    return world
+
+
+def calls(world: World, body: bytes | None = None) -> list[str]:
+    job = world.upload(body=body)
+    world.aws_calls.clear()
+    world.process(job)
+    return world.aws_calls
+
+
+def test_a_processed_image_takes_seven(warm: World) -> None:
+    assert calls(warm) == [
+        ACQUIRE,
+        HEAD_RESULT,
+        "GetObject",
+        NOTE,
+        "PutObject",
+        HEAD_REPORT,
+        RELEASE,
+    ]
+
+
+def test_a_throttled_image_takes_six(warm: World) -> None:
+    # Given a lane that has just counted a throttle for the pace
+    warm.pixian.answers = [refusal(429), refusal(429)]
+    warm.process(warm.upload("b.jpg"))
+    expected = [ACQUIRE, HEAD_RESULT, "GetObject", NOTE, "SendMessage", RELEASE]
+    assert calls(warm) == expected
+
+
+def test_the_first_throttle_of_a_lane_in_half_a_minute_is_counted_besides(warm: World) -> None:
+    warm.pixian.answers = [refusal(429)]
+    expected = [ACQUIRE, HEAD_RESULT, "GetObject", NOTE, "SendMessage", RELEASE, COUNT_THROTTLE]
+    assert calls(warm) == expected
+
+
+def test_an_image_that_pixian_rejects_takes_seven(warm: World) -> None:
+    warm.pixian.answers = [refusal(400)]
+    assert calls(warm) == [
+        ACQUIRE,
+        HEAD_RESULT,
+        "GetObject",
+        NOTE,
+        HEAD_REPORT,
+        "PutObject",
+        RELEASE,
+    ]
+
+
+def test_an_image_that_is_rejected_without_a_call_takes_six(warm: World) -> None:
+    expected = [ACQUIRE, HEAD_RESULT, "GetObject", HEAD_REPORT, "PutObject", RELEASE]
+    assert calls(warm, b"no image") == expected
+
+
+def test_a_repeated_image_takes_four(warm: World) -> None:
+    job = warm.upload()
+    warm.process(job)
+    warm.aws_calls.clear()
+    warm.process(job)
+    assert warm.aws_calls == [ACQUIRE, HEAD_RESULT, HEAD_REPORT, RELEASE]
+
+
+def test_a_repeated_rejection_takes_three(warm: World) -> None:
+    job = warm.upload(body=b"no image")
+    warm.process(job)
+    warm.aws_calls.clear()
+    warm.process(job)
+    assert warm.aws_calls == [ACQUIRE, HEAD_RESULT, RELEASE]
+
+
+def test_a_cold_lane_takes_three_more(world: World) -> None:
+    job = world.upload()
+    world.aws_calls.clear()
+    world.process(job)
+    cold = {"StartConfigurationSession", "GetLatestConfiguration", "GetSecretValue"}
+    assert cold <= set(world.aws_calls)
+    assert len(world.aws_calls) == 7 + len(cold)
+
+
+def test_an_image_that_is_given_up_takes_nine(warm: World) -> None:
+    warm.pixian.answers = [refusal(503)]
+    job = replace(warm.upload(), failures=retry.MAX_FAILURES)
+    warm.aws_calls.clear()
+    warm.process(job)
+    assert warm.aws_calls == [
+        ACQUIRE,
+        HEAD_RESULT,
+        "GetObject",
+        NOTE,
+        HEAD_RESULT,
+        HEAD_REPORT,
+        "PutObject",
+        "SendMessage",
+        RELEASE,
+    ]

@@ -1,0 +1,159 @@
+"""The lease on a result key: who holds it, and what it remembers."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import boto3
+import pytest
+
+from pixian_s3.aws.lease import KEPT_SECONDS, Lease, Leases, Record
+from pixian_s3.errors import InProgress, Unavailable
+from tests.builders import NOON, make_job
+from tests.integration.world import make_lease_table
+
+KEY = "shoes/a.png"
+JOB = make_job()
+OURS = Record().of(JOB, "digest")
+
+
+@pytest.fixture
+def leases(aws: None) -> Iterator[Leases]:  # noqa: ARG001 - it must be there first
+    client = boto3.client("dynamodb")
+    make_lease_table(client)
+    yield Leases(client, "leases")
+    client.close()
+
+
+def acquire(leases: Leases, now: float = NOON) -> Lease:
+    return leases.acquire(KEY, now, seconds_left=60)
+
+
+# ---- Who holds it -------------------------------------------------------------------------------
+
+
+def test_one_invocation_holds_it_until_it_releases_it(leases: Leases) -> None:
+    lease = acquire(leases)
+    with pytest.raises(InProgress):
+        acquire(leases)
+    leases.release(lease, lease.record)
+    assert acquire(leases)
+
+
+def test_other_result_keys_have_leases_of_their_own(leases: Leases) -> None:
+    acquire(leases)
+    assert leases.acquire("other.png", NOON, seconds_left=60)
+
+
+@pytest.mark.parametrize(("later", "expired"), [(60, False), (61, True)])
+def test_it_expires_with_its_invocation(leases: Leases, later: int, *, expired: bool) -> None:
+    acquire(leases)
+    if expired:
+        assert acquire(leases, NOON + later)
+    else:
+        with pytest.raises(InProgress):
+            acquire(leases, NOON + later)
+
+
+def test_an_expired_holder_can_write_nothing_any_more(leases: Leases) -> None:
+    late = acquire(leases)
+    holder = acquire(leases, NOON + 61)
+    leases.release(late, replace(OURS, done=True))
+    with pytest.raises(InProgress):
+        leases.note_call(late, OURS)
+    leases.release(holder, OURS)
+    assert acquire(leases).record == OURS
+
+
+def test_acquiring_again_after_a_lost_answer_gets_the_same_lease(leases: Leases) -> None:
+    before = acquire(leases)
+    leases.release(before, OURS)
+    lost = iter([True])
+
+    def lose(**_: object) -> int | None:
+        return 0 if next(lost, False) else None
+
+    leases._dynamodb.meta.events.register("needs-retry.dynamodb.UpdateItem", lose)  # type: ignore[arg-type]
+    assert acquire(leases).record == OURS
+
+
+def test_without_a_table_nothing_is_done(aws: None) -> None:  # noqa: ARG001
+    client = boto3.client("dynamodb")
+    leases = Leases(client, "no-such-table")
+    with pytest.raises(Unavailable):
+        acquire(leases)
+    with pytest.raises(Unavailable):
+        leases.note_call(Lease(KEY, "me", OURS), OURS)
+    # Others wait until it expires.
+    leases.release(Lease(KEY, "me", OURS), OURS)
+    client.close()
+
+
+# ---- What it remembers --------------------------------------------------------------------------
+
+
+def test_it_remembers_all_of_a_record(leases: Leases) -> None:
+    record = replace(OURS, done=True, unknown=2, told=1)
+    leases.release(acquire(leases), record)
+    assert acquire(leases).record == record
+
+
+def test_a_noted_call_is_found_after_its_function_was_killed(leases: Leases) -> None:
+    lease = acquire(leases)
+    noted = leases.note_call(lease, OURS)
+    assert (noted.unknown, noted.untold) == (1, 1)
+    assert acquire(leases, NOON + 61).record == noted
+
+
+def test_an_item_of_a_later_version_is_read_and_what_is_missing_has_defaults(
+    leases: Leases,
+) -> None:
+    leases._dynamodb.put_item(
+        TableName="leases",
+        Item={"id": {"S": f"lease#{KEY}"}, "version": {"N": "9"}, "news": {"S": "x"}},
+    )
+    assert acquire(leases).record == Record()
+
+
+def test_an_item_is_kept_for_fourteen_days(leases: Leases) -> None:
+    acquire(leases)
+    found = leases._dynamodb.get_item(TableName="leases", Key={"id": {"S": f"lease#{KEY}"}})
+    assert found["Item"]["expiration"] == {"N": str(int(NOON) + KEPT_SECONDS)}
+    assert found["Item"]["version"] == {"N": "1"}
+
+
+def test_the_longest_key_fits(leases: Leases) -> None:
+    assert leases.acquire("€" * 341, NOON, seconds_left=60)
+
+
+# ---- What that means for a job ------------------------------------------------------------------
+
+
+def test_done_is_about_one_upload_with_its_parameters() -> None:
+    done = OURS.ended(JOB)
+    assert done.has_done(JOB, "digest")
+    assert not done.has_done(JOB, "other parameters")
+    assert not done.has_done(make_job(version_id="version-2"), "digest")
+    assert not OURS.has_done(JOB, "digest")
+
+
+def test_the_same_upload_keeps_its_calls_also_with_other_parameters() -> None:
+    record = replace(OURS, unknown=2, told=2, done=True)
+    again = record.of(JOB, "other parameters")
+    assert (again.unknown, again.told, again.done) == (2, 2, False)
+
+
+def test_another_upload_starts_from_zero() -> None:
+    record = replace(OURS, unknown=2, told=2, done=True)
+    other = make_job(version_id="version-2", sequencer="0056")
+    assert record.of(other, "digest") == Record().of(other, "digest")
+
+
+def test_sequencers_compare_within_one_source_only() -> None:
+    older = make_job(sequencer="0055AED6DCD90281E4")
+    assert OURS.is_newer_than(older)
+    assert not OURS.is_newer_than(JOB)
+    assert not OURS.is_newer_than(replace(older, key="shoes/a.gif"))
+
+
+def test_only_a_record_about_the_upload_ends_with_it() -> None:
+    assert OURS.ended(make_job("shoes/a.gif")) == OURS

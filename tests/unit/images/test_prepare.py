@@ -1,0 +1,96 @@
+"""What is sent, the source's own bytes or a conversion, and what is made of the answer."""
+
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pixian_s3.config.document import Settings
+from pixian_s3.errors import Rejected, Unavailable
+from pixian_s3.images.prepare import Prepared, finish, prepare
+from tests.builders import picture
+
+
+@pytest.fixture
+def files() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def settings(**values: Any) -> Settings:
+    return Settings("", {name.replace("__", "."): value for name, value in values.items()})
+
+
+def prepared(body: bytes, files: ExitStack, **values: Any) -> Prepared:
+    return prepare(io.BytesIO(body), settings(**values), files)
+
+
+@pytest.mark.parametrize("form", ["BMP", "GIF", "JPEG", "PNG", "TIFF"])
+def test_what_pixian_takes_goes_as_it_is(files: ExitStack, form: str) -> None:
+    body = picture(form=form)
+    ready = prepared(body, files)
+    assert not ready.converted
+    assert ready.file.read() == body
+
+
+def test_what_pixian_refuses_is_converted(files: ExitStack) -> None:
+    ready = prepared(picture(form="WEBP"), files)
+    assert ready.converted
+    assert ready.info.format in {"JPEG", "PNG"}
+
+
+def test_nothing_is_converted_where_that_is_forbidden(files: ExitStack) -> None:
+    with pytest.raises(Rejected, match=r"pipeline\.convert is false"):
+        prepared(picture(form="WEBP"), files, pipeline__convert=False)
+
+
+def test_larger_images_than_pixian_takes_are_shrunk(files: ExitStack) -> None:
+    ready = prepared(picture((8001, 4000)), files)
+    assert 24_000_000 < ready.info.width * ready.info.height <= 25_000_000
+
+
+def test_for_a_delta_png_nothing_is_left_for_the_service_to_shrink(files: ExitStack) -> None:
+    asked = {"output__format": "delta_png", "max_pixels": 1000}
+    ready = prepared(picture((100, 50)), files, **asked)
+    assert 0 < ready.info.width * ready.info.height <= 1000
+
+
+def test_a_file_that_is_cut_short_is_rejected(files: ExitStack) -> None:
+    with pytest.raises(Rejected, match="cut short"):
+        prepared(picture((64, 64))[:-20], files)
+
+
+def test_converted_pixels_are_those_of_the_source(files: ExitStack) -> None:
+    ready = prepared(picture(form="WEBP"), files)
+    with Image.open(ready.file) as image, Image.open(io.BytesIO(picture(form="WEBP"))) as source:
+        assert image.size == source.size
+
+
+@pytest.mark.parametrize(
+    ("answer", "mime_type"),
+    [
+        (picture()[:-5], "image/png"),
+        (picture(form="JPEG"), "image/png"),
+        (b"<html>Sorry</html>", "image/png"),
+        (picture(form="JPEG")[:-60], "image/jpeg"),
+    ],
+)
+def test_an_answer_that_is_no_whole_image_of_its_type_is_no_result(
+    files: ExitStack, answer: bytes, mime_type: str
+) -> None:
+    sent = prepared(picture(), files)
+    with pytest.raises(Unavailable, match="Pixian sent"):
+        finish(io.BytesIO(answer), mime_type, sent, settings(), files)
+
+
+@pytest.mark.parametrize(("wanted", "rebuilt"), [("rebuild", True), ("keep", False)])
+def test_a_delta_png_is_rebuilt_unless_it_is_to_be_kept(
+    files: ExitStack, wanted: str, *, rebuilt: bool
+) -> None:
+    values = {"output__format": "delta_png", "pipeline__delta_png": wanted}
+    sent, delta = prepared(picture(), files, **values), io.BytesIO(picture(mode="RGBA"))
+    finished = finish(delta, "image/png", sent, settings(**values), files)
+    assert (finished is not delta) == rebuilt

@@ -1,0 +1,90 @@
+"""The error report and the sidecar."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from pixian_s3.attempt import Answer, Input
+from pixian_s3.errors import Exhausted, Rejected
+from pixian_s3.output.documents import error_report, sidecar
+from tests.builders import NOON, make_job, make_settings
+
+HEADERS = {
+    "X-Credits-Charged": "0.2209",
+    "X-Input-Orientation": "6",
+    "X-Input-Size": "600 400",
+    "X-Result-Size": "1200 1200",
+    "X-Input-Foreground": "17 75 406 374",
+    "X-Result-Foreground": "102 60 1080 995",
+}
+
+
+def test_a_report_says_why_and_what_to_do_about_which_upload() -> None:
+    job = make_job("ü.jpg", failures=2)
+    error = Rejected("Unreadable.", status=400, code=1006)
+    assert error_report(job, error, {"test": "true"}) == {
+        "error": "Unreadable.",
+        "what_now": "Fix the file or the configuration, then upload the file again.",
+        "pixian": {"status": 400, "code": 1006},
+        "source": {
+            "bucket": "dropped",
+            "key": "ü.jpg",
+            "version_id": "version-1",
+            "etag": job.etag,
+            "uploaded_at": "2026-09-21T14:13:20+00:00",
+        },
+        "parameters": {"test": "true"},
+        "attempts": 3,
+        "version": 1,
+    }
+
+
+def test_what_is_unknown_is_null() -> None:
+    report = error_report(make_job(event_time=0.0), Rejected("No image."), {})
+    assert (report["source"]["uploaded_at"], report["pixian"]) == (None, None)
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_a_report_on_a_dead_letter_says_so() -> None:
+    report = error_report(make_job(), Exhausted("Too often."), {})
+    assert "dead-letter queue" in report["what_now"]
+
+
+def written(headers: dict[str, str]) -> dict[str, Any]:
+    settings = make_settings(defaults={"pipeline": {"sidecar": True}})
+    source, answer = Input("image/jpeg", (600, 400), 1000), Answer(headers, 1.5, 500)
+    made = sidecar(make_job(), settings, source, "shoes/a.png", answer, NOON + 4)
+    assert made is not None
+    key, document = made
+    assert key == "shoes/a.png.json"
+    return document
+
+
+def test_a_sidecar_has_boxes_and_sizes_as_named_numbers() -> None:
+    document = written(HEADERS)
+    assert document["input_size"] == {"width": 600, "height": 400}
+    # Pixian's boxes come top first.
+    assert document["result_foreground"] == {"top": 102, "left": 60, "width": 1080, "height": 995}
+    assert document["input_orientation"] == 6
+    assert document["seconds"] == {"pixian": 1.5, "end_to_end": 4}
+
+
+def test_its_credits_are_decimals() -> None:
+    assert written(HEADERS)["credits"] == {"charged": Decimal("0.2209"), "calculated": None}
+
+
+@pytest.mark.parametrize("said", ["", "1 2 3", "a b c d", "1 2 3 4 5", "-1 2 3 4"])
+def test_a_box_that_isnt_one_is_null(said: str) -> None:
+    assert written(HEADERS | {"X-Input-Foreground": said})["input_foreground"] is None
+
+
+@pytest.mark.parametrize("said", ["", "free", "NaN", "Infinity"])
+def test_credits_that_are_no_number_are_null(said: str) -> None:
+    assert written({"X-Credits-Charged": said})["credits"]["charged"] is None
+
+
+def test_there_is_none_unless_it_was_asked_for() -> None:
+    source, answer = Input("image/jpeg", (600, 400), 1000), Answer({}, 1.5, 500)
+    assert sidecar(make_job(), make_settings(), source, "a.png", answer, NOON) is None
