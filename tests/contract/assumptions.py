@@ -42,18 +42,18 @@ class Assumption:
 ASSUMPTIONS = (
     Assumption(
         "Pixian ignores a field whose name it doesn't know, so unknown names are refused here.",
-        (_PROGRAM + "configuration.py: unknown",),
+        (_PROGRAM + "config/document.py: unknown",),
         checks.unknown_field,
         stand_in_differs="It refuses the field with 400, so that a misspelt name fails a test.",
     ),
     Assumption(
         "A value out of its range is refused, not silently bent into it.",
-        (_PROGRAM + "parameters.py: Integer", _STAND_IN + "parameters.py: _integer"),
+        (_PROGRAM + "config/parameters.py: Integer", _STAND_IN + "parameters.py: _integer"),
         checks.out_of_range,
     ),
     Assumption(
         "A margin in px may have a decimal part.",
-        (_PROGRAM + "parameters.py: _LENGTH", _STAND_IN + "margin.py: LENGTH"),
+        (_PROGRAM + "config/parameters.py: _LENGTH", _STAND_IN + "margin.py: LENGTH"),
         checks.decimal_px,
     ),
     Assumption(
@@ -69,12 +69,15 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "X-Input-Size is the size after the EXIF orientation was applied.",
-        (_PROGRAM + "sidecar.py: input_size", _STAND_IN + "remove_background.py: X-Input-Size"),
+        (
+            _PROGRAM + "output/sidecar.py: input_size",
+            _STAND_IN + "remove_background.py: X-Input-Size",
+        ),
         checks.input_size,
     ),
     Assumption(
         "X-Input-Foreground is a box in the upright image.",
-        (_PROGRAM + "sidecar.py: input_foreground",),
+        (_PROGRAM + "output/sidecar.py: input_foreground",),
         checks.input_box_upright,
     ),
     Assumption(
@@ -84,17 +87,23 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "The result's pixels stand upright, and no EXIF orientation asks to turn them again.",
-        (_PROGRAM + "delta.py: _turned",),
+        (_PROGRAM + "images/delta_png.py: _turned",),
         checks.no_orientation_left,
     ),
     Assumption(
         "Pixian applies the EXIF orientation of a PNG.",
-        (_PROGRAM + "delta.py: orientation_of", _STAND_IN + "picture.py: exif_transpose"),
+        (
+            _PROGRAM + "images/delta_png.py: orientation_of",
+            _STAND_IN + "picture.py: exif_transpose",
+        ),
         checks.png_orientation,
     ),
     Assumption(
         "Pixian applies the orientation of a TIFF.",
-        (_PROGRAM + "delta.py: orientation_of", _STAND_IN + "picture.py: exif_transpose"),
+        (
+            _PROGRAM + "images/delta_png.py: orientation_of",
+            _STAND_IN + "picture.py: exif_transpose",
+        ),
         checks.tiff_orientation,
     ),
     Assumption(
@@ -104,32 +113,35 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "A delta PNG of an input that was shrunk has the shrunk size, by which it is found out.",
-        (_PROGRAM + "delta.py: _require_same_size", _PROGRAM + "source.py: _pixel_limit"),
+        (
+            _PROGRAM + "images/delta_png.py: _require_same_size",
+            _PROGRAM + "images/prepare.py: _pixel_limit",
+        ),
         checks.delta_of_shrunk,
     ),
     Assumption(
         "A delta PNG leads to the very pixels of the plain PNG, the watermark included.",
-        (_PROGRAM + "delta.py: rebuild", _STAND_IN + "encode.py: delta_png"),
+        (_PROGRAM + "images/delta_png.py: rebuild", _STAND_IN + "encode.py: delta_png"),
         checks.delta_is_png,
     ),
     Assumption(
         "Of a GIF with several frames, the first is cut out.",
-        (_PROGRAM + "convert.py: first picture", _STAND_IN + "picture.py: _decoded"),
+        (_PROGRAM + "images/convert.py: first picture", _STAND_IN + "picture.py: _decoded"),
         checks.gif_frames,
     ),
     Assumption(
         "Of a TIFF with several pages, the first is cut out.",
-        (_PROGRAM + "convert.py: first picture", _STAND_IN + "picture.py: _decoded"),
+        (_PROGRAM + "images/convert.py: first picture", _STAND_IN + "picture.py: _decoded"),
         checks.tiff_pages,
     ),
     Assumption(
         "Images of 16 bits are taken as they are.",
-        (_PROGRAM + "images.py: taken_as_is", _STAND_IN + "picture.py: _eight_bits"),
+        (_PROGRAM + "images/identify.py: taken_as_is", _STAND_IN + "picture.py: _eight_bits"),
         checks.sixteen_bits,
     ),
     Assumption(
         "Images in CMYK are taken as they are.",
-        (_PROGRAM + "images.py: taken_as_is", _STAND_IN + "picture.py: _colored"),
+        (_PROGRAM + "images/identify.py: taken_as_is", _STAND_IN + "picture.py: _colored"),
         checks.cmyk,
     ),
     Assumption(
@@ -139,7 +151,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "The result carries the input's ICC profile.",
-        (_PROGRAM + "delta.py: fitting_profile", _STAND_IN + "encode.py: icc_profile"),
+        (_PROGRAM + "images/delta_png.py: fitting_profile", _STAND_IN + "encode.py: icc_profile"),
         checks.profile,
     ),
     Assumption(
@@ -149,28 +161,28 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "The 1 MB of image.base64 is 1,048,576 characters of base64 text.",
-        (_PROGRAM + "inputs.py: MAX_BASE64_CHARACTERS",),
+        (_PROGRAM + "pixian/inputs.py: MAX_BASE64_CHARACTERS",),
         checks.base64_limit,
     ),
     Assumption(
         "An image.url that can't be fetched is answered with 4xx, so the image is rejected.",
-        (_PROGRAM + "pixian.py: _refusal", _STAND_IN + "fetch.py: fetch"),
+        (_PROGRAM + "pixian/client.py: _refusal", _STAND_IN + "fetch.py: fetch"),
         checks.url_out_of_reach,
     ),
     Assumption(
         "Pixian fetches image.url while the call lasts, and never after 15 minutes.",
-        (_PROGRAM + "storage.py: _URL_SECONDS",),
+        (_PROGRAM + "aws/s3.py: _URL_SECONDS",),
         unchecked="It needs an address that Pixian can reach.",
     ),
     Assumption(
         "Whether Pixian follows a redirection from image.url doesn't matter: a presigned URL "
         "answers without one.",
-        (_PROGRAM + "storage.py: presign", _STAND_IN + "fetch.py: allow_redirects"),
+        (_PROGRAM + "aws/s3.py: presign", _STAND_IN + "fetch.py: allow_redirects"),
         unchecked="It needs an address that Pixian can reach.",
     ),
     Assumption(
         "A 429 may carry Retry-After; where it does in seconds, the longer wait holds.",
-        (_PROGRAM + "pixian.py: _retry_after", _PROGRAM + "retry.py: delay_seconds"),
+        (_PROGRAM + "pixian/client.py: _retry_after", _PROGRAM + "retry.py: delay_seconds"),
         unchecked="A 429 can't be had without flooding the service.",
     ),
     Assumption(
@@ -180,7 +192,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "Without usable credits the answer is 402, and the image isn't at fault.",
-        (_PROGRAM + "pixian.py: Blocked",),
+        (_PROGRAM + "pixian/client.py: Blocked",),
         unchecked="It needs an account without credits, and a call that isn't a test.",
     ),
     Assumption(
