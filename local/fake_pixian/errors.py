@@ -1,8 +1,19 @@
 """The exception that becomes Pixian's error object."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from local.fake_pixian.answer import Answer
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A whole response."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
 
 # The one code that the API page shows. All others here are invented: ten times the status.
 UNREADABLE_IMAGE = 1006

@@ -1,12 +1,159 @@
 """The faults that are posted, in order, each with the times that it has left."""
 
-import itertools
-import threading
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from __future__ import annotations
 
-from local.fake_pixian.fault import Fault
-from local.fake_pixian.fault_document import read_fault
+import itertools
+import json
+import threading
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from flask import Response
+
+from local.fake_pixian.errors import Answer, ApiError
+from local.fake_pixian.form import URL, Form
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from flask import Request
+
+type Cut = Literal["before_body", "after_request", "mid_body"]
+
+OK = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What goes wrong; without any field set, nothing does.
+
+    It lets `skip` matching requests pass, then applies `times` times (None: until deleted).
+    `status` and `body` replace the real answer, `headers` and `content_type` amend either.
+    `echo` gives an error a message that quotes what nobody else may read of the request.
+    `cut` resets the connection: before the body is read, after the request was read and worked
+    on, or after the headers and half of the body. `truncate` ends it in order after half.
+    """
+
+    id: str | None = None
+    match: Mapping[str, str] = field(default_factory=dict)
+    times: int | None = 1
+    skip: int = 0
+    status: int | None = None
+    body: object = None
+    echo: bool = False
+    content_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay_seconds: float = 0
+    cut: Cut | None = None
+    truncate: bool = False
+    charge: bool | None = None
+
+    @property
+    def charges(self) -> bool:
+        """Whether the credit goes although the answer fails."""
+        if self.charge is not None:
+            return self.charge
+        return self.status in {None, OK} or bool(self.cut) or self.truncate
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the real answer is not needed at all."""
+        return self.status is not None and not self.charges
+
+    def matches(self, facts: Mapping[str, str | None]) -> bool:
+        """Say whether `filename` and `sha256` are those asked for."""
+        return all(facts.get(name) == value for name, value in self.match.items())
+
+    def spoil(self, answer: Answer) -> Answer:
+        """Replace the parts of the answer that the fault names."""
+        if self.status is not None:
+            answer = self.answer(self.status)
+        content_type = self.content_type or answer.content_type
+        headers = {**answer.headers, **self.headers}
+        return replace(answer, content_type=content_type, headers=headers)
+
+    def answer(self, status: int) -> Answer:
+        """Give the scripted body, or the service's own error object."""
+        if self.body is None:
+            return ApiError(status).answer()
+        if isinstance(self.body, str):
+            return Answer(status=status, body=self.body.encode(), content_type="text/plain")
+        return Answer(status=status, body=json.dumps(self.body).encode())
+
+
+def read_fault(document: object, number: str) -> Fault:
+    """Check a posted fault; ValueError says what is wrong."""
+    if not isinstance(document, dict):
+        raise ValueError("a fault is a JSON object")
+    for name, value in document.items():
+        if name not in CHECKS:
+            raise ValueError(f"{name}: unknown field; there are {', '.join(CHECKS)}")
+        good, wanted = CHECKS[name]
+        if not good(value):
+            raise ValueError(f"{name}: takes {wanted}")
+    fault = Fault(**document, id=number)
+    _check_together(fault)
+    return fault
+
+
+def _check_together(fault: Fault) -> None:
+    if fault.cut == "before_body" and fault.match:
+        raise ValueError("cut before_body takes no match: the name is in the body")
+    if fault.cut and fault.truncate:
+        raise ValueError("cut and truncate exclude each other")
+    if fault.body is not None and fault.status is None:
+        raise ValueError("body: needs a status")
+    if fault.echo and (fault.status is None or fault.status < ERRORS or fault.body is not None):
+        raise ValueError("echo: needs a status from 400, and no body")
+    if fault.status is not None and fault.status < ERRORS and fault.body is None:
+        raise ValueError("status: below 400 needs a body")
+
+
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_seconds(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= LONGEST_DELAY
+
+
+def _is_texts(value: object, names: Collection[str]) -> bool:
+    if not isinstance(value, dict) or not value.keys() <= set(names):
+        return False
+    return all(isinstance(text, str) and text.isprintable() for text in value.values())
+
+
+def _is_headers(value: object) -> bool:
+    if not isinstance(value, dict) or FRAMING & {name.lower() for name in value}:
+        return False
+    return _is_texts(value, value.keys())
+
+
+MOST = 1_000_000
+LONGEST_DELAY = 3600
+ERRORS = 400
+MATCHED = ("filename", "sha256")
+FRAMING = {"content-length", "transfer-encoding", "content-type", "connection"}
+CUTS = ("before_body", "after_request", "mid_body")
+
+CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "match": (lambda v: _is_texts(v, MATCHED), "an object with filename, sha256 or both"),
+    "times": (lambda v: v is None or _is_whole(v, 1, MOST), "a whole number from 1, or null"),
+    "skip": (lambda v: _is_whole(v, 0, MOST), "a whole number from 0"),
+    "status": (lambda v: _is_whole(v, OK, 599), "a whole number from 200 to 599"),
+    "body": (lambda v: v is not None, "a string or JSON other than null"),
+    "echo": (lambda v: isinstance(v, bool), "true or false"),
+    "content_type": (lambda v: isinstance(v, str) and v.isprintable(), "a string"),
+    "headers": (_is_headers, "an object of strings, without those that frame the body"),
+    "delay_seconds": (_is_seconds, f"seconds from 0 to {LONGEST_DELAY}"),
+    "cut": (lambda v: v in CUTS, f"one of {', '.join(CUTS)}"),
+    "truncate": (lambda v: isinstance(v, bool), "true or false"),
+    "charge": (lambda v: isinstance(v, bool), "true or false"),
+}
+
 
 NO_FAULT = Fault()
 
@@ -70,3 +217,59 @@ class Faults:
         """Remove all."""
         with self._lock:
             self._posted.clear()
+
+
+def with_echo(fault: Fault, request: Request, form: Form) -> Fault:
+    """Give a fault that echoes the message that it asks for."""
+    if not fault.echo or fault.status is None:
+        return fault
+    given = request.authorization
+    quoted = [request.headers["Authorization"], (given and given.password) or ""]
+    message = "Refused: " + " ".join(quoted + form.texts.get(URL, []))
+    return replace(fault, body=ApiError(fault.status, message).document())
+
+
+class SeveredError(ConnectionError):
+    """Ends a request without an answer; the server resets the connection."""
+
+
+def whole(answer: Answer) -> Response:
+    """Give the response as it should be."""
+    return _filled(Response(answer.body), answer)
+
+
+def truncated(answer: Answer) -> Response:
+    """Declare the full length, send half, close in order."""
+    response = _filled(Response(iter([_half(answer.body)])), answer)
+    response.headers["Content-Length"] = str(len(answer.body))
+    return response
+
+
+def cut(answer: Answer, where: Cut) -> Response:
+    """Reset the connection, for `mid_body` after the headers and half of the body."""
+    response = _SeveredResponse(answer.body)
+    response.mid_body = where == "mid_body"
+    return _filled(response, answer)
+
+
+def _filled(response: Response, answer: Answer) -> Response:
+    response.status_code = answer.status
+    response.headers.update(answer.headers)
+    response.headers["Content-Type"] = answer.content_type
+    return response
+
+
+def _half(body: bytes) -> bytes:
+    return body[: len(body) // 2]
+
+
+class _SeveredResponse(Response):
+    mid_body = False
+
+    # Raised here and not while the body is iterated: after that the server would first read on
+    # until the client closes, and the client waits for the server.
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if self.mid_body:
+            headers = self.get_wsgi_headers(environ).to_wsgi_list()
+            start_response(self.status, headers)(_half(self.get_data()))
+        raise SeveredError

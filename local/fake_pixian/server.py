@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import logging
 import os
 import socket
 import struct
@@ -14,11 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from local.fake_pixian.api import create_app
+from local.fake_pixian import faults
+from local.fake_pixian.api import api_routes
+from local.fake_pixian.control import control_routes
 from local.fake_pixian.cutout import load_model
-from local.fake_pixian.delivery import SeveredError
+from local.fake_pixian.errors import ApiError
+from local.fake_pixian.faults import SeveredError
 from local.fake_pixian.service import Service
 
 MODEL = Path(__file__).parents[2] / ".tools/model/rembg/u2netp.onnx"
@@ -28,6 +34,8 @@ API_SECRET = "standin-S3cr3t+7q/Zx9Kd"  # noqa: S105 - guards nothing
 # How soon the server notices that it shall stop.
 POLL_SECONDS = 0.05
 LONGEST_WAIT_SECONDS = 5
+MAX_BODY = 100 * 1024 * 1024
+LOGGER = logging.getLogger(__name__)
 
 
 class StandIn:
@@ -90,6 +98,26 @@ class StandIn:
     def api_secret(self) -> str:
         """The password of HTTP Basic."""
         return self._service.api_secret
+
+
+def create_app(service: Service) -> Flask:
+    """Put the vendor's routes and ours on one application."""
+    app = Flask("local.fake_pixian")
+    # base64 fields are larger than the default for fields in memory; the body's bound holds.
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, MAX_FORM_MEMORY_SIZE=None)
+    app.register_blueprint(api_routes(service), url_prefix="/api/v2")
+    app.register_blueprint(control_routes(service), url_prefix="/_control")
+    app.register_error_handler(Exception, _failed)
+    return app
+
+
+def _failed(error: Exception) -> Response:
+    if isinstance(error, ApiError):
+        return faults.whole(error.answer())
+    if isinstance(error, HTTPException) and error.code:
+        return faults.whole(ApiError(error.code, error.description or "").answer())
+    LOGGER.error("The stand-in failed.", exc_info=error)
+    return faults.whole(ApiError(500).answer())
 
 
 class Handler(WSGIRequestHandler):

@@ -53,18 +53,18 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "A margin in px may have a decimal part.",
-        (_PROGRAM + "config/parameters.py: _LENGTH", _STAND_IN + "margin.py: LENGTH"),
+        (_PROGRAM + "config/parameters.py: _LENGTH", _STAND_IN + "parameters.py: LENGTH"),
         checks.decimal_px,
     ),
     Assumption(
         "A margin in % is of the height for top and bottom and of the width for left and right "
         "(in CSS all four are of the width).",
-        (_STAND_IN + "margin.py: edges",),
+        (_STAND_IN + "parameters.py: edges",),
         checks.margin_percent,
     ),
     Assumption(
         "With result.target_size, a margin in % is of the target size.",
-        (_STAND_IN + "geometry.py: _inset",),
+        (_STAND_IN + "render.py: _inset",),
         checks.margin_percent_of_target,
     ),
     Assumption(
@@ -94,7 +94,7 @@ ASSUMPTIONS = (
         "Pixian applies the EXIF orientation of a PNG.",
         (
             _PROGRAM + "images/delta_png.py: orientation_of",
-            _STAND_IN + "picture.py: exif_transpose",
+            _STAND_IN + "remove_background.py: exif_transpose",
         ),
         checks.png_orientation,
     ),
@@ -102,7 +102,7 @@ ASSUMPTIONS = (
         "Pixian applies the orientation of a TIFF.",
         (
             _PROGRAM + "images/delta_png.py: orientation_of",
-            _STAND_IN + "picture.py: exif_transpose",
+            _STAND_IN + "remove_background.py: exif_transpose",
         ),
         checks.tiff_orientation,
     ),
@@ -121,27 +121,39 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "A delta PNG leads to the very pixels of the plain PNG, the watermark included.",
-        (_PROGRAM + "images/delta_png.py: rebuild", _STAND_IN + "encode.py: delta_png"),
+        (_PROGRAM + "images/delta_png.py: rebuild", _STAND_IN + "render.py: delta_png"),
         checks.delta_is_png,
     ),
     Assumption(
         "Of a GIF with several frames, the first is cut out.",
-        (_PROGRAM + "images/convert.py: first picture", _STAND_IN + "picture.py: _decoded"),
+        (
+            _PROGRAM + "images/convert.py: first picture",
+            _STAND_IN + "remove_background.py: _decoded",
+        ),
         checks.gif_frames,
     ),
     Assumption(
         "Of a TIFF with several pages, the first is cut out.",
-        (_PROGRAM + "images/convert.py: first picture", _STAND_IN + "picture.py: _decoded"),
+        (
+            _PROGRAM + "images/convert.py: first picture",
+            _STAND_IN + "remove_background.py: _decoded",
+        ),
         checks.tiff_pages,
     ),
     Assumption(
         "Images of 16 bits are taken as they are.",
-        (_PROGRAM + "images/identify.py: taken_as_is", _STAND_IN + "picture.py: _eight_bits"),
+        (
+            _PROGRAM + "images/identify.py: taken_as_is",
+            _STAND_IN + "remove_background.py: _eight_bits",
+        ),
         checks.sixteen_bits,
     ),
     Assumption(
         "Images in CMYK are taken as they are.",
-        (_PROGRAM + "images/identify.py: taken_as_is", _STAND_IN + "picture.py: _colored"),
+        (
+            _PROGRAM + "images/identify.py: taken_as_is",
+            _STAND_IN + "remove_background.py: _colored",
+        ),
         checks.cmyk,
     ),
     Assumption(
@@ -151,7 +163,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "The result carries the input's ICC profile.",
-        (_PROGRAM + "images/delta_png.py: fitting_profile", _STAND_IN + "encode.py: icc_profile"),
+        (_PROGRAM + "images/delta_png.py: fitting_profile", _STAND_IN + "render.py: icc_profile"),
         checks.profile,
     ),
     Assumption(
@@ -166,7 +178,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "An image.url that can't be fetched is answered with 4xx, so the image is rejected.",
-        (_PROGRAM + "pixian/client.py: _refusal", _STAND_IN + "fetch.py: fetch"),
+        (_PROGRAM + "pixian/client.py: _refusal", _STAND_IN + "form.py: fetch"),
         checks.url_out_of_reach,
     ),
     Assumption(
@@ -177,7 +189,7 @@ ASSUMPTIONS = (
     Assumption(
         "Whether Pixian follows a redirection from image.url doesn't matter: a presigned URL "
         "answers without one.",
-        (_PROGRAM + "aws/s3.py: presign", _STAND_IN + "fetch.py: allow_redirects"),
+        (_PROGRAM + "aws/s3.py: presign", _STAND_IN + "form.py: allow_redirects"),
         unchecked="It needs an address that Pixian can reach.",
     ),
     Assumption(

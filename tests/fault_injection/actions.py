@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Never
 
-from local.fake_pixian.delivery import SeveredError
+from local.fake_pixian.faults import SeveredError
 from tests.fault_injection.aws import service
 from tests.fault_injection.gate import Exchange, Reply, refusal
 from tests.fault_injection.plan import Fault

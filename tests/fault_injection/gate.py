@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Never
 
-from local.fake_pixian.delivery import SeveredError
+from local.fake_pixian.faults import SeveredError
 from tests.fault_injection.passing import passing
 from tests.fault_injection.points import Point
 

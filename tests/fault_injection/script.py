@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Never
 
-from local.fake_pixian.delivery import SeveredError
+from local.fake_pixian.faults import SeveredError
 from tests.fault_injection import actions
 from tests.fault_injection.aws import Aws
 from tests.fault_injection.environments import Environments

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from local.fake_pixian.api import create_app
 from local.fake_pixian.cutout import load_model
-from local.fake_pixian.server import MODEL, Handler
+from local.fake_pixian.server import MODEL, Handler, create_app
 from local.fake_pixian.service import Service
 from tests.fault_injection.deployment import CREDENTIALS
 from tests.fault_injection.gate import Gate

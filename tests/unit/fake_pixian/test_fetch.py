@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from local.fake_pixian import StandIn
-from local.fake_pixian import fetch as fetching
+from local.fake_pixian import StandIn, form
 from local.fake_pixian.errors import FieldError
-from local.fake_pixian.fetch import fetch
+from local.fake_pixian.form import fetch
 from tests.unit.fake_pixian.certificate import server_context
 from tests.unit.fake_pixian.client import COFFEE, Client, error, site
 
@@ -75,7 +74,7 @@ def test_nobody_there() -> None:
 
 
 def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "MAX_BYTES", 1000)
+    monkeypatch.setattr(form, "MAX_BYTES", 1000)
     with site() as here, pytest.raises(FieldError, match="too large"):
         fetch(here.url, None)
 

@@ -3,9 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.fake_pixian.errors import FieldError
-from local.fake_pixian.geometry import Box, Layout, Size, lay_out, scaled_out, shrunk
-from local.fake_pixian.margin import read_margin
-from local.fake_pixian.parameters import read_parameters
+from local.fake_pixian.parameters import Size, read_margin, read_parameters
+from local.fake_pixian.render import Box, Layout, lay_out, scaled_out, shrunk
 
 IMAGE = Size(400, 200)
 FOREGROUND = Box(top=50, left=100, width=80, height=40)

@@ -1,6 +1,6 @@
 import pytest
 
-from local.fake_pixian.margin import Edges, read_margin
+from local.fake_pixian.parameters import Edges, read_margin
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from local.fake_pixian.errors import ApiError, UnreadableImageError
-from local.fake_pixian.picture import MAX_INPUT_PIXELS, read_picture
+from local.fake_pixian.remove_background import MAX_INPUT_PIXELS, read_picture
 from tests.unit.fake_pixian.client import COFFEE, encoded
 
 with Image.open(io.BytesIO(COFFEE)) as opened:
