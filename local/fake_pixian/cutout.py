@@ -1,4 +1,4 @@
-"""U²-Net-p finds the foreground; the picture's own colours fill it."""
+"""The model: U²-Net-p finds the foreground, which keeps its own colors."""
 
 from functools import cache, lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from PIL import Image, ImageChops
 SIDE = 320
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
-# The mask comes at 320 x 320, so its edges blur as it grows; a steeper edge takes the halo away.
+# Enlarging the mask from 320 x 320 pixels blurs its edges; steeper edges remove the halo.
 STEEPNESS = 2.0
 NEAR = 4
 
@@ -20,7 +20,7 @@ type Floats = npt.NDArray[np.float32]
 
 @cache
 def load_model(path: Path) -> onnxruntime.InferenceSession:
-    """Load it once per process; running it is safe from many threads."""
+    """Load it once per process; many threads can run it at once."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -28,7 +28,10 @@ def load_model(path: Path) -> onnxruntime.InferenceSession:
 
 
 def cut_out(image: Image.Image, model: onnxruntime.InferenceSession) -> Image.Image:
-    """Give RGBA in which foreground keeps its exact colours and background is all zero."""
+    """Make the background transparent.
+
+    Returns RGBA: the foreground in its exact colors, the background all zeros.
+    """
     alpha = _mask(image, model).resize(image.size, Image.Resampling.BICUBIC).point(_alpha_table())
     if image.mode == "RGBA":
         alpha = ImageChops.multiply(alpha, image.getchannel("A"))
@@ -42,7 +45,7 @@ def _mask(image: Image.Image, model: onnxruntime.InferenceSession) -> Image.Imag
     return Image.frombytes("L", (SIDE, SIDE), _inferred(model, _input(image).tobytes()))
 
 
-# Repeats of one photograph are what tests and retries send; the mask is nearly all of their time.
+# Tests and retries send the same photograph again, and inference takes nearly all of the time.
 @lru_cache(maxsize=16)
 def _inferred(model: onnxruntime.InferenceSession, pixels: bytes) -> bytes:
     given, wanted = model.get_inputs()[0].name, model.get_outputs()[0].name
@@ -54,7 +57,7 @@ def _inferred(model: onnxruntime.InferenceSession, pixels: bytes) -> bytes:
 
 
 def _input(image: Image.Image) -> Floats:
-    # A step by `reduce` spares the full-size filter of a large picture.
+    # Reducing first avoids a filter over every pixel of a large image.
     small = image.reduce(max(1, min(image.size) // (2 * SIDE)))
     small = _on_white(small).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     pixels = np.asarray(small, np.float32)

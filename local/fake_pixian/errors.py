@@ -1,21 +1,12 @@
-"""The exception that becomes Pixian's error object."""
+"""An answer before it becomes HTTP, and the errors that become one."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from flask import Response
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A whole response."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-# The one code that the API page shows. All others here are invented: ten times the status.
+# The only code that the API page shows. All others here are made up: ten times the status.
 UNREADABLE_IMAGE = 1006
 
 MESSAGES = {
@@ -29,8 +20,29 @@ MESSAGES = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A whole response."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> Response:
+        """Convert it to Flask's response."""
+        return self.fill(Response(self.body))
+
+    def fill[R: Response](self, response: R) -> R:
+        """Set status and headers of a response that has its own way to send the body."""
+        response.status_code = self.status
+        response.headers.update(self.headers)
+        response.headers["Content-Type"] = self.content_type
+        return response
+
+
 class ApiError(Exception):
-    """A request that is answered with an error object."""
+    """A request that is answered with Pixian's error object."""
 
     def __init__(self, status: int, message: str = "", code: int | None = None) -> None:
         self.status = status
@@ -39,16 +51,16 @@ class ApiError(Exception):
         super().__init__(self.message)
 
     def document(self) -> dict[str, object]:
-        """Give the error object."""
+        """Build the error object."""
         return {"error": {"status": self.status, "code": self.code, "message": self.message}}
 
     def answer(self) -> Answer:
-        """Give the error object as the service would send it."""
+        """Build the answer with the error object as its body."""
         return Answer(status=self.status, body=json.dumps(self.document()).encode())
 
 
 class FieldError(ApiError):
-    """A form field that the API page does not allow: 400."""
+    """A form field that the API page doesn't allow: 400."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(400, f"{field}: {problem}")

@@ -1,4 +1,4 @@
-"""The faults that are posted, in order, each with the times that it has left."""
+"""How an answer can fail: the fault's document, when it applies, and how it is delivered."""
 
 from __future__ import annotations
 
@@ -26,14 +26,7 @@ OK = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What goes wrong; without any field set, nothing does.
-
-    It lets `skip` matching requests pass, then applies `times` times (None: until deleted).
-    `status` and `body` replace the real answer, `headers` and `content_type` amend either.
-    `echo` gives an error a message that quotes what nobody else may read of the request.
-    `cut` resets the connection: before the body is read, after the request was read and worked
-    on, or after the headers and half of the body. `truncate` ends it in order after half.
-    """
+    """What goes wrong with an answer; by default, nothing. `control` documents the fields."""
 
     id: str | None = None
     match: Mapping[str, str] = field(default_factory=dict)
@@ -51,30 +44,29 @@ class Fault:
 
     @property
     def charges(self) -> bool:
-        """Whether the credit goes although the answer fails."""
+        """Whether the call is charged."""
         if self.charge is not None:
             return self.charge
         return self.status in {None, OK} or bool(self.cut) or self.truncate
 
     @property
     def replaces(self) -> bool:
-        """Whether the real answer is not needed at all."""
+        """Whether the real answer needn't even be computed."""
         return self.status is not None and not self.charges
 
     def matches(self, facts: Mapping[str, str | None]) -> bool:
-        """Say whether `filename` and `sha256` are those asked for."""
+        """Whether the image has the `filename` and the `sha256` of the fault."""
         return all(facts.get(name) == value for name, value in self.match.items())
 
     def spoil(self, answer: Answer) -> Answer:
-        """Replace the parts of the answer that the fault names."""
+        """Replace what the fault says in an answer."""
         if self.status is not None:
-            answer = self.answer(self.status)
+            answer = self._answer(self.status)
         content_type = self.content_type or answer.content_type
         headers = {**answer.headers, **self.headers}
         return replace(answer, content_type=content_type, headers=headers)
 
-    def answer(self, status: int) -> Answer:
-        """Give the scripted body, or the service's own error object."""
+    def _answer(self, status: int) -> Answer:
         if self.body is None:
             return ApiError(status).answer()
         if isinstance(self.body, str):
@@ -83,15 +75,15 @@ class Fault:
 
 
 def read_fault(document: object, number: str) -> Fault:
-    """Check a posted fault; ValueError says what is wrong."""
+    """Validate a posted fault; ValueError says what is wrong."""
     if not isinstance(document, dict):
-        raise ValueError("a fault is a JSON object")
+        raise ValueError("a fault must be a JSON object")
     for name, value in document.items():
         if name not in CHECKS:
-            raise ValueError(f"{name}: unknown field; there are {', '.join(CHECKS)}")
+            raise ValueError(f"{name}: unknown field; known are {', '.join(CHECKS)}")
         good, wanted = CHECKS[name]
         if not good(value):
-            raise ValueError(f"{name}: takes {wanted}")
+            raise ValueError(f"{name}: must be {wanted}")
     fault = Fault(**document, id=number)
     _check_together(fault)
     return fault
@@ -99,15 +91,15 @@ def read_fault(document: object, number: str) -> Fault:
 
 def _check_together(fault: Fault) -> None:
     if fault.cut == "before_body" and fault.match:
-        raise ValueError("cut before_body takes no match: the name is in the body")
+        raise ValueError("cut before_body can't have a match: the image is in the body")
     if fault.cut and fault.truncate:
-        raise ValueError("cut and truncate exclude each other")
+        raise ValueError("cut and truncate can't be combined")
     if fault.body is not None and fault.status is None:
-        raise ValueError("body: needs a status")
+        raise ValueError("body: requires a status")
     if fault.echo and (fault.status is None or fault.status < ERRORS or fault.body is not None):
-        raise ValueError("echo: needs a status from 400, and no body")
+        raise ValueError("echo: requires a status of 400 or above, and no body")
     if fault.status is not None and fault.status < ERRORS and fault.body is None:
-        raise ValueError("status: below 400 needs a body")
+        raise ValueError("status: below 400 requires a body")
 
 
 def _is_whole(value: object, least: int, most: int) -> bool:
@@ -147,7 +139,7 @@ CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     "body": (lambda v: v is not None, "a string or JSON other than null"),
     "echo": (lambda v: isinstance(v, bool), "true or false"),
     "content_type": (lambda v: isinstance(v, str) and v.isprintable(), "a string"),
-    "headers": (_is_headers, "an object of strings, without those that frame the body"),
+    "headers": (_is_headers, f"an object of strings without {', '.join(sorted(FRAMING))}"),
     "delay_seconds": (_is_seconds, f"seconds from 0 to {LONGEST_DELAY}"),
     "cut": (lambda v: v in CUTS, f"one of {', '.join(CUTS)}"),
     "truncate": (lambda v: isinstance(v, bool), "true or false"),
@@ -160,6 +152,8 @@ NO_FAULT = Fault()
 
 @dataclass
 class _Posted:
+    """A fault, and how many requests it has yet to skip and to apply to."""
+
     fault: Fault
     skip: int
     times: int | None
@@ -176,7 +170,7 @@ class _Posted:
 
 
 class Faults:
-    """Scripted faults; the first that matches and has times left applies, once a request."""
+    """The posted faults, in order. The first that matches and has times left applies."""
 
     def __init__(self) -> None:
         self._posted: list[_Posted] = []
@@ -184,18 +178,18 @@ class Faults:
         self._lock = threading.Lock()
 
     def post(self, document: object) -> str:
-        """Add one and give its id; ValueError says what is wrong with it."""
+        """Add a fault and return its id; ValueError says what is wrong with it."""
         fault = read_fault(document, f"fault-{next(self._numbers)}")
         with self._lock:
             self._posted.append(_Posted(fault, fault.skip, fault.times))
         return str(fault.id)
 
     def at_arrival(self) -> Fault:
-        """Take the fault that strikes before the body is read."""
+        """Take the fault that applies before the body is read, or NO_FAULT."""
         return self._take({}, early=True)
 
     def for_image(self, filename: str | None, sha256: str) -> Fault:
-        """Take the fault for this image, or one that does nothing."""
+        """Take the fault for this image, or NO_FAULT."""
         return self._take({"filename": filename, "sha256": sha256}, early=False)
 
     def _take(self, facts: Mapping[str, str | None], *, early: bool) -> Fault:
@@ -209,18 +203,18 @@ class Faults:
         return NO_FAULT
 
     def entries(self) -> list[dict[str, object]]:
-        """List them; `times` and `skip` are what is left."""
+        """List all faults; `times` and `skip` are what is left."""
         with self._lock:
             return [asdict(p.fault) | {"times": p.times, "skip": p.skip} for p in self._posted]
 
     def clear(self) -> None:
-        """Remove all."""
+        """Remove all faults."""
         with self._lock:
             self._posted.clear()
 
 
 def with_echo(fault: Fault, request: Request, form: Form) -> Fault:
-    """Give a fault that echoes the message that it asks for."""
+    """If the fault has `echo`, give it an error message that quotes the request."""
     if not fault.echo or fault.status is None:
         return fault
     given = request.authorization
@@ -230,46 +224,33 @@ def with_echo(fault: Fault, request: Request, form: Form) -> Fault:
 
 
 class SeveredError(ConnectionError):
-    """Ends a request without an answer; the server resets the connection."""
+    """Ends a request without an answer: the server resets the connection."""
 
 
-def whole(answer: Answer) -> Response:
-    """Give the response as it should be."""
-    return _filled(Response(answer.body), answer)
-
-
-def truncated(answer: Answer) -> Response:
-    """Declare the full length, send half, close in order."""
-    response = _filled(Response(iter([_half(answer.body)])), answer)
-    response.headers["Content-Length"] = str(len(answer.body))
-    return response
-
-
-def cut(answer: Answer, where: Cut) -> Response:
-    """Reset the connection, for `mid_body` after the headers and half of the body."""
-    response = _SeveredResponse(answer.body)
-    response.mid_body = where == "mid_body"
-    return _filled(response, answer)
-
-
-def _filled(response: Response, answer: Answer) -> Response:
-    response.status_code = answer.status
-    response.headers.update(answer.headers)
-    response.headers["Content-Type"] = answer.content_type
-    return response
-
-
-def _half(body: bytes) -> bytes:
-    return body[: len(body) // 2]
+def deliver(answer: Answer, fault: Fault) -> Response:
+    """Send the answer whole, cut or truncated, as the fault says."""
+    if fault.cut:
+        severed = answer.fill(_SeveredResponse(answer.body))
+        severed.mid_body = fault.cut == "mid_body"
+        return severed
+    if fault.truncate:
+        half = answer.fill(Response(iter([_half(answer.body)])))
+        half.headers["Content-Length"] = str(len(answer.body))
+        return half
+    return answer.response()
 
 
 class _SeveredResponse(Response):
     mid_body = False
 
-    # Raised here and not while the body is iterated: after that the server would first read on
-    # until the client closes, and the client waits for the server.
+    # Raise here, not while the body is iterated: by then, the server would first read on until the
+    # client closes the connection, while the client waits for the server.
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self.mid_body:
             headers = self.get_wsgi_headers(environ).to_wsgi_list()
             start_response(self.status, headers)(_half(self.get_data()))
         raise SeveredError
+
+
+def _half(body: bytes) -> bytes:
+    return body[: len(body) // 2]

@@ -1,4 +1,4 @@
-"""From the request's body to one image input and the other fields."""
+"""The request's body: its fields and its one image, which may have to be fetched."""
 
 import base64
 import binascii
@@ -20,20 +20,20 @@ KINDS = {UPLOAD: "upload", BASE64: "base64", URL: "url"}
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """The fields by name, each with every value that came under it."""
+    """The fields by name, each with all of its values."""
 
     texts: dict[str, list[str]]
     files: dict[str, list[tuple[str | None, bytes]]]
 
     @property
     def parameters(self) -> dict[str, list[str]]:
-        """The fields that are not the image."""
+        """The fields other than the image."""
         return {name: values for name, values in self.texts.items() if name not in KINDS}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageInput:
-    """The image as it came; `data` is empty where `url` has yet to be fetched."""
+    """The image as sent. `data` is empty until `url` is fetched."""
 
     kind: str
     filename: str | None = None
@@ -42,12 +42,15 @@ class ImageInput:
 
     @property
     def sha256(self) -> str:
-        """The digest of the image's bytes."""
+        """The digest of `data`, in hexadecimal."""
         return hashlib.sha256(self.data).hexdigest()
 
 
 def read_form(request: Request) -> Form:
-    """Read the whole body. The vendor's Python example sends a URL urlencoded, so that passes."""
+    """Read the whole body.
+
+    URL-encoded forms are accepted, because Pixian's Python example sends image.url in one.
+    """
     if request.mimetype not in {"multipart/form-data", "application/x-www-form-urlencoded"}:
         raise ApiError(415)
     if request.query_string:
@@ -60,12 +63,12 @@ def read_form(request: Request) -> Form:
 
 
 def image_input(form: Form) -> ImageInput:
-    """Find the one image; anything else than exactly one is refused."""
+    """Find the image; a 400 unless there is exactly one."""
     stray = next((name for name in form.files if name != UPLOAD), None)
     if stray is not None:
         raise FieldError(stray, "not a file field")
     if UPLOAD in form.texts:
-        raise FieldError(UPLOAD, "takes a file part; see also image.base64 and image.url")
+        raise FieldError(UPLOAD, "must be a file part; see also image.base64 and image.url")
     uploads = [ImageInput(kind="upload", filename=n, data=d) for n, d in form.files.get(UPLOAD, [])]
     strings = [(name, text) for name in (BASE64, URL) for text in form.texts.get(name, [])]
     if len(uploads) + len(strings) != 1:
@@ -91,10 +94,13 @@ CHUNK = 1024 * 1024
 
 
 def fetch(url: str, ca_bundle: str | None) -> bytes:
-    """Give the bytes at a http(s) URL on a loopback host; `ca_bundle` verifies TLS."""
+    """Fetch at most 100 MB within a minute from a loopback host; a FieldError if that fails.
+
+    `ca_bundle` has the certificates to trust, None for the usual ones.
+    """
     _check(url)
     with requests.Session() as session:
-        session.trust_env = False  # a proxy would take the request off this machine
+        session.trust_env = False  # a proxy could be on another machine
         session.verify = ca_bundle or True
         try:
             return _read(session, url)
@@ -110,9 +116,9 @@ def _check(url: str) -> None:
     except ValueError as error:
         raise FieldError("image.url", "not a URL") from error
     if parts.scheme not in {"http", "https"}:
-        raise FieldError("image.url", "takes http or https")
+        raise FieldError("image.url", "must be http or https")
     if not _is_loopback(host):
-        raise FieldError("image.url", "this stand-in fetches from loopback hosts only")
+        raise FieldError("image.url", "this server fetches only from loopback hosts")
 
 
 def _is_loopback(host: str) -> bool:
@@ -125,7 +131,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _read(session: requests.Session, url: str) -> bytes:
-    # A redirect could lead off this machine.
+    # A redirection could lead to another machine.
     get = session.get(url, stream=True, timeout=CONNECT_AND_IDLE_SECONDS, allow_redirects=False)
     with get as response:
         if response.status_code != requests.codes.ok:

@@ -1,4 +1,4 @@
-"""The form fields beside the image: their grammar, their ranges, their defaults."""
+"""The fields other than the image: syntax, ranges, defaults."""
 
 import math
 import re
@@ -12,14 +12,14 @@ LENGTH = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(px|%)")
 
 
 class Size(NamedTuple):
-    """Pixels, in the order of the `…-Size` headers."""
+    """Pixels, in the order of the X-*-Size headers."""
 
     width: int
     height: int
 
     @property
     def pixels(self) -> int:
-        """The area."""
+        """Width times height."""
         return self.width * self.height
 
 
@@ -30,7 +30,7 @@ class Length(NamedTuple):
     unit: str
 
     def of(self, whole: int) -> int:
-        """Give whole pixels, halves rounded up; `whole` is what 100 % would be."""
+        """Convert to whole pixels, halves rounded up; `whole` is 100 %, in pixels."""
         return math.floor(self.number * (whole / 100 if self.unit == "%" else 1) + 0.5)
 
 
@@ -44,7 +44,7 @@ class Edges(NamedTuple):
 
 
 class Margin(NamedTuple):
-    """A length for each side."""
+    """`result.margin`: a length for each side."""
 
     top: Length
     right: Length
@@ -52,11 +52,11 @@ class Margin(NamedTuple):
     left: Length
 
     def edges(self, width: int, height: int) -> Edges:
-        """Resolve to pixels.
+        """Convert to pixels.
 
-        The API page does not say what a percentage is of. Assumed: of the width for left and
-        right, of the height for top and bottom; of the target size where one is given, else of
-        the result before the margin.
+        The API page doesn't say what a percentage refers to. Assumed: to the width for left and
+        right and to the height for top and bottom; those of the target size if there is one,
+        otherwise those of the result without its margin.
         """
         return Edges(
             self.top.of(height), self.right.of(width), self.bottom.of(height), self.left.of(width)
@@ -64,7 +64,7 @@ class Margin(NamedTuple):
 
 
 def read_margin(text: str) -> Margin:
-    """Read lengths with one space between; ValueError says what is wrong."""
+    """Parse one to four lengths in the order of CSS; ValueError says what is wrong."""
     lengths = [_length(word) for word in text.split(" ")]
     match lengths:
         case [every]:
@@ -75,13 +75,13 @@ def read_margin(text: str) -> Margin:
             return Margin(top, across, bottom, across)
         case [top, right, bottom, left]:
             return Margin(top, right, bottom, left)
-    raise ValueError("takes one to four lengths")
+    raise ValueError("must be one to four lengths")
 
 
 def _length(word: str) -> Length:
     read = LENGTH.fullmatch(word)
     if not read:
-        raise ValueError("takes one to four lengths such as 10px or 2.5%, one space between")
+        raise ValueError("must be one to four lengths such as 10px or 2.5%, one space between them")
     return Length(float(read[1]), read[2])
 
 
@@ -90,7 +90,7 @@ type Reader = Callable[[str], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """A request's parameters, all of them valid."""
+    """A request's parameters, validated."""
 
     test: bool = False
     max_pixels: int = 25_000_000
@@ -104,7 +104,7 @@ class Parameters:
 
 
 def read_parameters(fields: Mapping[str, list[str]]) -> Parameters:
-    """Check every field; the first that is wrong is named in the FieldError."""
+    """Validate every field; the FieldError names the first that is wrong."""
     values: dict[str, Any] = {}
     for name, texts in fields.items():
         if name not in FIELDS:
@@ -126,7 +126,7 @@ def _read(name: str, reader: Reader, text: str) -> object:
 def _one_of(*words: str) -> Reader:
     def read(text: str) -> str:
         if text not in words:
-            raise ValueError(f"takes one of {', '.join(words)}")
+            raise ValueError(f"must be one of {', '.join(words)}")
         return text
 
     return read
@@ -139,7 +139,7 @@ def _boolean(text: str) -> bool:
 def _integer(least: int, most: int) -> Reader:
     def read(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-            raise ValueError(f"takes an integer from {least} to {most}")
+            raise ValueError(f"must be an integer from {least} to {most}")
         return int(text)
 
     return read
@@ -147,13 +147,13 @@ def _integer(least: int, most: int) -> Reader:
 
 def _color(text: str) -> tuple[int, ...]:
     if not re.fullmatch(r"#[0-9A-Fa-f]{6}", text):
-        raise ValueError("takes #RRGGBB")
+        raise ValueError("must be #RRGGBB")
     return tuple(bytes.fromhex(text[1:]))
 
 
 def _size(text: str) -> Size:
     if not re.fullmatch(r"[1-9][0-9]{0,5} [1-9][0-9]{0,5}", text):
-        raise ValueError("takes width and height in pixels, such as 1920 1080")
+        raise ValueError("must be width and height in pixels, such as 1920 1080")
     width, height = text.split(" ")
     return Size(int(width), int(height))
 

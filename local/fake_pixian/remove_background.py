@@ -1,4 +1,4 @@
-"""The steps from an image's bytes to a result's."""
+"""From the bytes of an image to those of its result, step by step."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,25 +11,16 @@ from local.fake_pixian import render
 from local.fake_pixian.cutout import cut_out
 from local.fake_pixian.errors import ApiError, UnreadableImageError
 from local.fake_pixian.parameters import Parameters, Size
-from local.fake_pixian.render import (
-    Box,
-    flatten,
-    foreground_of,
-    lay_out,
-    place,
-    scaled_out,
-    shrunk,
-    watermarked,
-)
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF")
 MAX_INPUT_PIXELS = 32_000_000
 ORIENTATIONS = range(1, 9)
+WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """The input with its EXIF orientation applied: RGB, or RGBA where it has transparency."""
+    """The input with its EXIF orientation applied: RGB, or RGBA if it has transparency."""
 
     image: Image.Image
     orientation: int
@@ -37,12 +28,69 @@ class Picture:
 
     @property
     def size(self) -> Size:
-        """Width and height as seen upright."""
+        """The upright width and height."""
         return Size(*self.image.size)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The encoded image, its headers, and the number of pixels that its price depends on."""
+
+    body: bytes
+    content_type: str
+    headers: dict[str, str]
+    pixels: int
+
+
+def remove_background(
+    data: bytes, parameters: Parameters, model: onnxruntime.InferenceSession
+) -> Result:
+    """Decode, shrink, cut out, crop and place, add the watermark, encode."""
+    picture = read_picture(data)
+    size = render.shrunk(picture.size, parameters.max_pixels)
+    image = picture.image
+    if size != picture.size:
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    cutout = cut_out(image, model)
+    foreground = render.foreground_of(cutout)
+    result = cutout
+    if parameters.output_format != "delta_png":
+        result = render.place(cutout, render.lay_out(size, foreground, parameters))
+    headers = {
+        "X-Input-Orientation": str(picture.orientation),
+        # The API page doesn't say which size. Assumed: upright, before max_pixels.
+        "X-Input-Size": _spaced(picture.size),
+        "X-Result-Size": _spaced(result.size),
+        "X-Input-Foreground": _spaced(render.scaled_out(foreground, size, picture.size)),
+        "X-Result-Foreground": _spaced(render.foreground_of(result)),
+    }
+    if parameters.test:
+        result = render.watermarked(result)
+    body, content_type = _encoded(result, image, picture, parameters)
+    return Result(body=body, content_type=content_type, headers=headers, pixels=size.pixels)
+
+
+def _encoded(
+    result: Image.Image, image: Image.Image, picture: Picture, parameters: Parameters
+) -> tuple[bytes, str]:
+    form, color = parameters.output_format, parameters.background
+    if form == "delta_png":
+        # If max_pixels shrank the input, no client can decode this. The API page doesn't forbid it.
+        return render.delta_png(result, image), "image/png"
+    if form == "jpeg" or (form == "auto" and color):
+        # JPEG has no transparency, and the API page names no default background. Assumed: white.
+        flat = render.flatten(result, color or WHITE)
+        return render.jpeg(flat, parameters.jpeg_quality, picture.icc_profile), "image/jpeg"
+    flat = render.flatten(result, color) if color else result
+    return render.png(flat, picture.icc_profile), "image/png"
+
+
+def _spaced(numbers: tuple[int, ...]) -> str:
+    return " ".join(map(str, numbers))
+
+
 def read_picture(data: bytes) -> Picture:
-    """Decode one of the five formats; anything broken is an UnreadableImageError."""
+    """Decode one of the five formats; an UnreadableImageError if that fails."""
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as opened:
             if opened.width * opened.height > MAX_INPUT_PIXELS:
@@ -52,7 +100,7 @@ def read_picture(data: bytes) -> Picture:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large() from error
-    except Exception as error:  # Pillow's readers fail in many ways on broken files
+    except Exception as error:  # Pillow raises many kinds for broken files
         raise UnreadableImageError from error
 
 
@@ -61,7 +109,7 @@ def _too_large() -> ApiError:
 
 
 def _decoded(opened: Image.Image) -> Picture:
-    # Pillow turns a TIFF upright as it loads and drops the tag, so the tag is read first.
+    # Read the tag first: Pillow turns a TIFF upright and drops the tag when it loads the pixels.
     tag = opened.getexif().get(ExifTags.Base.Orientation, 1)
     opened.load()
     profile = opened.info.get("icc_profile") if opened.mode in {"RGB", "RGBA", "P"} else None
@@ -80,66 +128,6 @@ def _colored(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    # Pillow's own conversion clips 16-bit grey at 255.
-    grey = np.asarray(image).astype(np.float64)
-    return Image.fromarray(np.clip(grey / 257, 0, 255).astype(np.uint8), "L")
-
-
-WHITE = (255, 255, 255)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """The encoded image, what is said of it, and the pixels that it is priced by."""
-
-    body: bytes
-    content_type: str
-    headers: dict[str, str]
-    pixels: int
-
-
-def remove_background(
-    data: bytes, parameters: Parameters, model: onnxruntime.InferenceSession
-) -> Result:
-    """Orient, shrink, cut out, crop and place, watermark, lay on the background, render."""
-    picture = read_picture(data)
-    size = shrunk(picture.size, parameters.max_pixels)
-    image = picture.image
-    if size != picture.size:
-        image = image.resize(size, Image.Resampling.LANCZOS)
-    cutout = cut_out(image, model)
-    foreground = foreground_of(cutout)
-    result = cutout
-    if parameters.output_format != "delta_png":
-        result = place(cutout, lay_out(size, foreground, parameters))
-    headers = {
-        "X-Input-Orientation": str(picture.orientation),
-        # Open point: taken here as the size after orientation, before max_pixels.
-        "X-Input-Size": _spaced(picture.size),
-        "X-Result-Size": _spaced(result.size),
-        "X-Input-Foreground": _spaced(scaled_out(foreground, size, picture.size)),
-        "X-Result-Foreground": _spaced(foreground_of(result)),
-    }
-    if parameters.test:
-        result = watermarked(result)
-    body, content_type = _encoded(result, image, picture, parameters)
-    return Result(body=body, content_type=content_type, headers=headers, pixels=size.pixels)
-
-
-def _encoded(
-    result: Image.Image, image: Image.Image, picture: Picture, parameters: Parameters
-) -> tuple[bytes, str]:
-    form, color = parameters.output_format, parameters.background
-    if form == "delta_png":
-        # Where max_pixels shrank the input nobody can decode this; the API page leaves it at that.
-        return render.delta_png(result, image), "image/png"
-    if form == "jpeg" or (form == "auto" and color):
-        # JPEG has no transparency and the API page names no ground for it: white is assumed.
-        flat = flatten(result, color or WHITE)
-        return render.jpeg(flat, parameters.jpeg_quality, picture.icc_profile), "image/jpeg"
-    flat = flatten(result, color) if color else result
-    return render.png(flat, picture.icc_profile), "image/png"
-
-
-def _spaced(numbers: tuple[int, ...] | Box) -> str:
-    return " ".join(map(str, numbers))
+    # Pillow's own conversion clips 16-bit gray at 255.
+    gray = np.asarray(image).astype(np.float64)
+    return Image.fromarray(np.clip(gray / 257, 0, 255).astype(np.uint8), "L")

@@ -1,4 +1,4 @@
-"""Put the cut-out where the layout says, and measure where the foreground is."""
+"""Sizes and boxes first; then the pixels: placement, background, watermark, encoding."""
 
 import math
 from io import BytesIO
@@ -11,7 +11,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from local.fake_pixian.errors import FieldError
 from local.fake_pixian.parameters import Edges, Margin, Parameters, Size
 
-# Invented: the API page sets no bound on margins and target sizes, memory does.
+# Made up: the API page doesn't limit margins and target sizes, but memory is limited.
 MAX_RESULT_PIXELS = 50_000_000
 MAX_RESULT_SIDE = 65_500
 
@@ -19,7 +19,7 @@ ABOVE = {"top": 0.0, "middle": 0.5, "bottom": 1.0}
 
 
 class Box(NamedTuple):
-    """A rectangle, in the order of the `…-Foreground` headers: top first."""
+    """A rectangle, in the order of the X-*-Foreground headers: top first."""
 
     top: int
     left: int
@@ -28,7 +28,7 @@ class Box(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """`source`, a part of the cut-out, is scaled onto `placed`, a part of the canvas."""
+    """Which part of the cutout, `source`, is scaled to which part of the canvas, `placed`."""
 
     source: Box
     placed: Box
@@ -36,7 +36,7 @@ class Layout(NamedTuple):
 
 
 def shrunk(size: Size, max_pixels: int) -> Size:
-    """Give the largest size of the same shape that has at most `max_pixels`."""
+    """Find the largest size of the same shape that has at most `max_pixels`."""
     if size.pixels <= max_pixels:
         return size
     scale = math.sqrt(max_pixels / size.pixels)
@@ -46,7 +46,7 @@ def shrunk(size: Size, max_pixels: int) -> Size:
 
 
 def scaled_out(box: Box, size: Size, onto: Size) -> Box:
-    """Give the smallest box in an image of size `onto` that covers `box` in one of `size`."""
+    """Find the smallest box in an image of size `onto` that covers `box` in one of `size`."""
     if size == onto:
         return box
     across, down = onto.width / size.width, onto.height / size.height
@@ -57,7 +57,10 @@ def scaled_out(box: Box, size: Size, onto: Size) -> Box:
 
 
 def lay_out(image: Size, foreground: Box, parameters: Parameters) -> Layout:
-    """Crop, then inset into the target size or else add the margin around."""
+    """Crop, then fit into the target size, margin included, or else add the margin.
+
+    A FieldError if the result would be too large, or the margin leaves no room.
+    """
     crop = parameters.crop_to_foreground and foreground.width > 0
     source = foreground if crop else Box(0, 0, *image)
     if parameters.target_size:
@@ -102,13 +105,13 @@ type Color = tuple[int, int, int]
 
 
 def foreground_of(cutout: Image.Image) -> Box:
-    """Give the smallest box around all that is not fully transparent; all zero without any."""
+    """Find the smallest box around all that isn't fully transparent; zeros if everything is."""
     left, top, right, bottom = cutout.getchannel("A").getbbox() or (0, 0, 0, 0)
     return Box(top, left, right - left, bottom - top)
 
 
 def place(cutout: Image.Image, layout: Layout) -> Image.Image:
-    """Crop, scale and put on a transparent canvas."""
+    """Crop, scale, and paste onto a transparent canvas."""
     source, placed = layout.source, layout.placed
     part = cutout.crop(_corners(source))
     if part.size != (placed.width, placed.height):
@@ -121,7 +124,7 @@ def place(cutout: Image.Image, layout: Layout) -> Image.Image:
 
 
 def flatten(result: Image.Image, color: Color) -> Image.Image:
-    """Put an opaque colour behind."""
+    """Fill the background with a color."""
     ground = Image.new("RGB", result.size, color)
     ground.paste(result, mask=result.getchannel("A"))
     return ground
@@ -137,7 +140,7 @@ LEAST_PITCH = 32
 
 
 def watermarked(cutout: Image.Image) -> Image.Image:
-    """Draw TEST and diagonals over the foreground; alpha stays as it is."""
+    """Draw TEST and diagonals over the foreground, and leave alpha unchanged."""
     alpha = cutout.getchannel("A")
     left, top, right, bottom = alpha.getbbox() or (0, 0, 1, 1)
     mark = _mark(cutout.size, pitch=max(LEAST_PITCH, min(right - left, bottom - top) // 3))
@@ -148,7 +151,7 @@ def watermarked(cutout: Image.Image) -> Image.Image:
 
 
 def _mark(size: tuple[int, int], pitch: int) -> Image.Image:
-    # One tile, repeated: the cost does not grow with the number of letters.
+    # Pasting one tile repeatedly is faster than drawing text for each.
     tile = _tile(pitch)
     mark = Image.new("L", size)
     for top in range(0, size[1], pitch):
@@ -172,7 +175,7 @@ FROM_ORIGINAL = np.array([255, 255, 255, 0], np.uint8).view(np.uint32)[0]
 
 
 def png(image: Image.Image, icc_profile: bytes | None = None) -> bytes:
-    """Encode without loss, fast rather than small."""
+    """Encode without loss; fast rather than small."""
     return _saved(image, "PNG", compress_level=COMPRESS_LEVEL, icc_profile=icc_profile)
 
 
@@ -184,7 +187,7 @@ def jpeg(image: Image.Image, quality: int, icc_profile: bytes | None = None) -> 
 def delta_png(cutout: Image.Image, original: Image.Image) -> bytes:
     """Encode only what differs from the original.
 
-    A pixel that the original has too, opaque, becomes 0x00FFFFFF (ARGB); transparent ones are
+    Opaque pixels that the original has too become 0x00FFFFFF (ARGB). Transparent ones are
     0x00000000 already; edges and watermark stay.
     """
     opaque = original.convert("RGB").convert("RGBA")

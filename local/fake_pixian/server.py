@@ -1,4 +1,4 @@
-"""The stand-in as an HTTP server on loopback."""
+"""The HTTP server: Flask on Werkzeug's threaded server, on loopback only."""
 
 import contextlib
 import fcntl
@@ -19,7 +19,6 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from local.fake_pixian import faults
 from local.fake_pixian.api import api_routes
 from local.fake_pixian.control import control_routes
 from local.fake_pixian.cutout import load_model
@@ -28,32 +27,36 @@ from local.fake_pixian.faults import SeveredError
 from local.fake_pixian.service import Service
 
 MODEL = Path(__file__).parents[2] / ".tools/model/rembg/u2netp.onnx"
-API_SECRET = "standin-S3cr3t+7q/Zx9Kd"  # noqa: S105 - guards nothing
-"""Found nowhere by chance, and looks different where it is percent-encoded."""
-
-# How soon the server notices that it shall stop.
+API_ID = "standin"
+# Easy to search for in logs, and different when percent-encoded.
+API_SECRET = "standin-S3cr3t+7q/Zx9Kd"  # noqa: S105 - it protects nothing
+MAX_BODY = 100 * 1024 * 1024
 POLL_SECONDS = 0.05
 LONGEST_WAIT_SECONDS = 5
-MAX_BODY = 100 * 1024 * 1024
 LOGGER = logging.getLogger(__name__)
 
 
 class StandIn:
-    """Serves within a `with` block, in threads of its own.
+    """The fake Pixian, which serves in its own threads inside a `with` block.
 
-    `credits` is the balance at the start, `ca_bundle` what verifies TLS where an `image.url` is
-    fetched, port 0 any free one.
+    Args:
+        port: 0 for any free port.
+        api_id: user name of HTTP Basic.
+        api_secret: password of HTTP Basic.
+        model: U²-Net-p as an ONNX file.
+        ca_bundle: certificates to trust when it fetches an `image.url`; None for the usual ones.
+        credits: balance at the start.
     """
 
-    def __init__(  # noqa: PLR0913 - each has a default and a name
+    def __init__(  # noqa: PLR0913 - keyword-only, each with a default
         self,
         *,
         port: int = 0,
-        api_id: str = "standin",
+        api_id: str = API_ID,
         api_secret: str = API_SECRET,
         model: Path = MODEL,
         ca_bundle: str | None = None,
-        credits: Decimal = Decimal(1000),  # noqa: A002 - the service's word
+        credits: Decimal = Decimal(1000),  # noqa: A002 - Pixian's word
     ) -> None:
         self._service = Service(
             api_id=api_id,
@@ -101,9 +104,9 @@ class StandIn:
 
 
 def create_app(service: Service) -> Flask:
-    """Put the vendor's routes and ours on one application."""
+    """Create the application with Pixian's routes and `/_control`."""
     app = Flask("local.fake_pixian")
-    # base64 fields are larger than the default for fields in memory; the body's bound holds.
+    # An image.base64 is larger than Flask's limit for fields; the body's limit is enough.
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, MAX_FORM_MEMORY_SIZE=None)
     app.register_blueprint(api_routes(service), url_prefix="/api/v2")
     app.register_blueprint(control_routes(service), url_prefix="/_control")
@@ -112,24 +115,24 @@ def create_app(service: Service) -> Flask:
 
 
 def _failed(error: Exception) -> Response:
-    if isinstance(error, ApiError):
-        return faults.whole(error.answer())
     if isinstance(error, HTTPException) and error.code:
-        return faults.whole(ApiError(error.code, error.description or "").answer())
-    LOGGER.error("The stand-in failed.", exc_info=error)
-    return faults.whole(ApiError(500).answer())
+        error = ApiError(error.code, error.description or "")
+    elif not isinstance(error, ApiError):
+        LOGGER.error("The fake Pixian failed.", exc_info=error)
+        error = ApiError(500)
+    return error.answer().response()
 
 
 class Handler(WSGIRequestHandler):
-    """One connection, which a `SeveredError` or any other `ConnectionError` resets."""
+    """One connection. A `SeveredError`, or any other `ConnectionError`, resets it."""
 
     protocol_version = "HTTP/1.1"
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Stay quiet: the ledger tells more."""
+        """Write no access log: `/_control/ledger` has more."""
 
     def connection_dropped(self, error: BaseException, environ: object = None) -> None:  # noqa: ARG002
-        """Reset the connection, whatever is unread."""
+        """Reset the connection, even if the request hasn't been read to its end."""
         self.close_connection = True
         if isinstance(error, SeveredError):
             _await_sent(self.connection)
@@ -137,7 +140,7 @@ class Handler(WSGIRequestHandler):
 
 
 def _await_sent(connection: socket.socket) -> None:
-    # A reset throws away what the system has yet to send, and half a body is to arrive.
+    # A reset discards what the kernel hasn't sent yet, but half of the body must arrive.
     deadline = time.monotonic() + LONGEST_WAIT_SECONDS
     with contextlib.suppress(OSError):
         while _unsent(connection) and time.monotonic() < deadline:
@@ -150,7 +153,7 @@ def _unsent(connection: socket.socket) -> int:
 
 def _reset(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        lingering_for_nothing = struct.pack("ii", 1, 0)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering_for_nothing)
-        # Detached, since the streams made from the socket would keep it open. RST, not FIN.
+        linger_zero_seconds = struct.pack("ii", 1, 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_zero_seconds)
+        # Closing the descriptor itself sends RST: the streams made from the socket keep it open.
         os.close(connection.detach())

@@ -1,4 +1,4 @@
-"""The state of one stand-in, shared by its routes."""
+"""What outlives a request: the calls so far, the balance, the settings, the faults."""
 
 import hmac
 import itertools
@@ -16,10 +16,50 @@ from local.fake_pixian.faults import Faults
 
 type Texts = dict[str, str | list[str]]
 
+# These prices are made up and have nothing to do with Pixian's: never budget with them. They are
+# uneven on purpose, so that a client can't guess what X-Credits-Charged says.
+MADE_UP_PRICE_PER_IMAGE = Decimal("0.212")
+MADE_UP_PRICE_PER_MEGAPIXEL = Decimal("0.0371")
+PRICE_STEP = Decimal("0.0001")
+
+
+def made_up_price(pixels: int) -> Decimal:
+    """Calculate the made-up price, in credits, of an image with this many pixels."""
+    price = MADE_UP_PRICE_PER_IMAGE + MADE_UP_PRICE_PER_MEGAPIXEL * pixels / 1_000_000
+    return price.quantize(PRICE_STEP)
+
+
+class Account:
+    """A balance that concurrent calls are charged to."""
+
+    def __init__(self, credits_: Decimal) -> None:
+        self._balance = credits_
+        self._lock = threading.Lock()
+
+    @property
+    def balance(self) -> Decimal:
+        """The credits left."""
+        return self._balance
+
+    @balance.setter
+    def balance(self, credits_: Decimal) -> None:
+        with self._lock:
+            self._balance = credits_
+
+    def charge(self, price: Decimal) -> None:
+        """Subtract the price; a 402 if the balance doesn't cover it."""
+        with self._lock:
+            if self._balance < price:
+                raise ApiError(402)
+            self._balance -= price
+
 
 @dataclass(kw_only=True)
 class Call:
-    """One request; filled in as it goes. Times are epoch seconds."""
+    """One remove-background request, filled in as it is processed.
+
+    `control` documents the fields.
+    """
 
     id: str
     arrived_at: float
@@ -36,12 +76,12 @@ class Call:
     credits_calculated: Decimal = Decimal(0)
 
     def entry(self) -> dict[str, object]:
-        """Give what the ledger shows, decimals as strings."""
+        """Convert it for JSON, decimals to strings."""
         return {k: str(v) if isinstance(v, Decimal) else v for k, v in asdict(self).items()}
 
 
 class Ledger:
-    """The calls so far, and how many are in progress."""
+    """Every call, in the order of arrival, and how many are in progress."""
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
@@ -51,7 +91,7 @@ class Ledger:
 
     @contextmanager
     def call(self) -> Iterator[Call]:
-        """Enter a request for as long as it is worked on."""
+        """Record a call while it is processed."""
         with self._lock:
             self._in_progress += 1
             number = str(next(self._numbers))
@@ -65,55 +105,19 @@ class Ledger:
                 call.finished_at = time.time()
 
     def entries(self) -> list[dict[str, object]]:
-        """Give all calls, also those in progress."""
+        """List all calls, those in progress included."""
         with self._lock:
             return [call.entry() for call in self._calls]
 
     def clear(self) -> None:
-        """Forget the calls so far."""
+        """Remove the calls so far."""
         with self._lock:
             self._calls.clear()
 
 
-# Invented, and uneven on purpose: a client must read the headers, not compute.
-PER_IMAGE = Decimal("0.212")
-PER_MEGAPIXEL = Decimal("0.0371")
-STEP = Decimal("0.0001")
-
-
-def price(pixels: int) -> Decimal:
-    """Give the credits for an image of so many pixels after `max_pixels`."""
-    return (PER_IMAGE + PER_MEGAPIXEL * pixels / 1_000_000).quantize(STEP)
-
-
-class Account:
-    """A balance that many calls draw on at once."""
-
-    def __init__(self, credits_: Decimal) -> None:
-        self._balance = credits_
-        self._lock = threading.Lock()
-
-    @property
-    def balance(self) -> Decimal:
-        """The credits left."""
-        return self._balance
-
-    @balance.setter
-    def balance(self, credits_: Decimal) -> None:
-        with self._lock:
-            self._balance = credits_
-
-    def charge(self, cost: Decimal) -> None:
-        """Take the cost, or raise a 402 and take nothing."""
-        with self._lock:
-            if self._balance < cost:
-                raise ApiError(402)
-            self._balance -= cost
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`concurrency_limit` None is no limit."""
+    """How the server behaves without a fault. `control` documents the fields."""
 
     concurrency_limit: int | None = None
     latency_seconds: float = 0
@@ -121,7 +125,7 @@ class Settings:
 
 @dataclass(kw_only=True)
 class Service:
-    """Everything that outlives a request."""
+    """The state of one server."""
 
     api_id: str
     api_secret: str = field(repr=False)
@@ -138,18 +142,18 @@ class Service:
         self.account = Account(self.credits)
 
     def knows(self, api_id: str, api_secret: str) -> bool:
-        """Compare the credentials."""
+        """Check credentials."""
         return hmac.compare_digest(
             f"{api_id}:{api_secret}".encode(), f"{self.api_id}:{self.api_secret}".encode()
         )
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but not past the end of the server."""
+        """Sleep, but wake up when the server stops."""
         if seconds:
             self.stopping.wait(seconds)
 
     def reset(self) -> None:
-        """Go back to the state at the start."""
+        """Restore the state at the start."""
         self.ledger.clear()
         self.faults.clear()
         self.settings = Settings()

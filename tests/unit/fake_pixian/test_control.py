@@ -31,7 +31,7 @@ def test_reset(client: Client) -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([1], "settings are a JSON object"),
+        ([1], "settings must be a JSON object"),
         ({"limit": 1}, "limit: unknown field"),
         ({"concurrency_limit": -1}, "concurrency_limit: "),
         ({"concurrency_limit": True}, "concurrency_limit: "),

@@ -41,7 +41,7 @@ def test_other_authorization(client: Client, header: str) -> None:
         ({"files": {"image.base64": ("a", CAT)}}, "image.base64: not a file field"),
         ({"files": {"test": (None, "true")}}, "Exactly one of"),
         ({"data": {"test": "true"}}, "Exactly one of"),
-        ({"data": {"image": "a.png"}}, "image: takes a file part"),
+        ({"data": {"image": "a.png"}}, "image: must be a file part"),
         ({"files": [("image", ("a.png", CAT))] * 2}, "Exactly one of"),
         ({"files": UPLOAD, "data": {"image.base64": "aGk="}}, "Exactly one of"),
         ({"data": {"image.base64": "aGk=", "image.url": "http://127.0.0.1/"}}, "Exactly one of"),

@@ -189,14 +189,14 @@ def test_a_stranger_uses_no_fault_up(client: Client) -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([], "a fault is a JSON object"),
+        ([], "a fault must be a JSON object"),
         ({"stauts": 429}, "stauts: unknown field"),
         ({"id": "x"}, "id: unknown field"),
         ({"status": "429"}, "status: "),
         ({"status": True}, "status: "),
         ({"status": 99}, "status: "),
-        ({"status": 200}, "status: below 400 needs a body"),
-        ({"body": "x"}, "body: needs a status"),
+        ({"status": 200}, "status: below 400 requires a body"),
+        ({"body": "x"}, "body: requires a status"),
         ({"times": 0}, "times: "),
         ({"skip": -1}, "skip: "),
         ({"match": {"name": "a"}}, "match: "),
@@ -208,8 +208,8 @@ def test_a_stranger_uses_no_fault_up(client: Client) -> None:
         ({"cut": "early"}, "cut: "),
         ({"cut": ["mid_body"]}, "cut: "),
         ({"cut": "mid_body", "truncate": True}, "cut and truncate"),
-        ({"echo": True}, "echo: needs a status"),
-        ({"cut": "before_body", "match": {"filename": "a"}}, "cut before_body takes no match"),
+        ({"echo": True}, "echo: requires a status"),
+        ({"cut": "before_body", "match": {"filename": "a"}}, "cut before_body can't have a match"),
         ({"truncate": 1}, "truncate: "),
         ({"charge": None}, "charge: "),
     ],
@@ -223,4 +223,4 @@ def test_bad_faults(client: Client, document: object, message: str) -> None:
 def test_a_fault_that_is_no_json(client: Client) -> None:
     url = client.stand_in.url + "/_control/faults"
     response = requests.post(url, data="status=429", timeout=30)
-    assert error(response)["message"] == "the body is a JSON object"
+    assert error(response)["message"] == "the body must be a JSON object"

@@ -44,13 +44,13 @@ def test_the_stand_in_takes_the_bundle(tmp_path: Path) -> None:
     ],
 )
 def test_other_hosts_are_refused(url: str) -> None:
-    with pytest.raises(FieldError, match=r"image\.url: this stand-in fetches from loopback"):
+    with pytest.raises(FieldError, match=r"image\.url: this server fetches only from loopback"):
         fetch(url, None)
 
 
 @pytest.mark.parametrize("url", ["", "a.png", "ftp://127.0.0.1/a", "file:///etc/passwd", "data:,x"])
 def test_other_schemes_are_refused(url: str) -> None:
-    with pytest.raises(FieldError, match=r"image\.url: takes http or https"):
+    with pytest.raises(FieldError, match=r"image\.url: must be http or https"):
         fetch(url, None)
 
 

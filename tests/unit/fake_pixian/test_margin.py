@@ -25,7 +25,7 @@ def test_edges_of_400_by_200(text: str, edges: tuple[int, ...]) -> None:
     ["", " ", "10", "0", "10 px", "px", "10em", "-1px", "+1px", "1,5px", ".5px", "5.px", "1e3px"],
 )
 def test_what_is_no_length(text: str) -> None:
-    with pytest.raises(ValueError, match="takes one to four lengths such as"):
+    with pytest.raises(ValueError, match="must be one to four lengths such as"):
         read_margin(text)
 
 
@@ -34,5 +34,5 @@ def test_what_is_no_length(text: str) -> None:
     ["10PX", "nan%", "1px  2px", " 1px", "1px ", "1px\n", "1px,2px", "1px 1px 1px 1px 1px"],
 )
 def test_what_is_no_margin(text: str) -> None:
-    with pytest.raises(ValueError, match="takes one to four lengths"):
+    with pytest.raises(ValueError, match="must be one to four lengths"):
         read_margin(text)
