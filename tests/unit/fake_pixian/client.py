@@ -1,12 +1,11 @@
-"""A client of the stand-in that knows nothing of its insides."""
+"""An HTTP client of the fake Pixian, a web server for `image.url`, and photographs."""
 
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from ssl import SSLContext
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,16 @@ import requests
 from PIL import Image
 
 from local.fake_pixian import StandIn
+from tests.contract.serving import QuietHandler, served
 
 ROOT = Path(__file__).parents[3]
 PHOTOGRAPHS = ROOT / ".tools/photographs/skimage/data"
 CAT = (PHOTOGRAPHS / "chelsea.png").read_bytes()
 COFFEE = (PHOTOGRAPHS / "coffee.png").read_bytes()
 PATH = "/api/v2/remove-background"
+
+with Image.open(io.BytesIO(COFFEE)) as _coffee:
+    PHOTOGRAPH = _coffee.convert("RGB")
 
 type Pixels = npt.NDArray[np.uint8]
 
@@ -35,9 +38,13 @@ class Client:
         return requests.post(self.endpoint, timeout=30, **({"auth": self.auth} | arguments))
 
     def cut_out(
-        self, fields: Mapping[str, str] | None = None, image: bytes = COFFEE, name: str = "a.png"
+        self,
+        fields: Mapping[str, str] | None = None,
+        image: bytes = COFFEE,
+        name: str = "a.png",
+        **arguments: Any,
     ) -> requests.Response:
-        return self.post(files={"image": (name, image)}, data=fields)
+        return self.post(files={"image": (name, image)}, data=fields, **arguments)
 
     def control(self, method: str, path: str, document: object = None) -> requests.Response:
         url = f"{self.stand_in.url}/_control/{path}"
@@ -56,19 +63,8 @@ class Client:
         return str(self.control("GET", "settings").json()["credits"])
 
 
-def opened(response: requests.Response) -> Image.Image:
-    assert response.status_code == 200, response.text
-    with Image.open(io.BytesIO(response.content)) as image:
-        image.load()
-        return image
-
-
 def pixels(image: Image.Image, mode: str = "RGBA") -> Pixels:
     return np.asarray(image.convert(mode))
-
-
-def numbers(response: requests.Response, header: str) -> list[int]:
-    return [int(word) for word in response.headers[header].split(" ")]
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
@@ -86,26 +82,23 @@ def error(response: requests.Response) -> dict[str, Any]:
 
 
 class Site:
-    """A web server with one image; it can hold its answer back."""
+    """A web server with one image, which can delay its answer."""
 
-    def __init__(self, scheme: str, port: int) -> None:
-        self.url = f"{scheme}://127.0.0.1:{port}"
+    def __init__(self) -> None:
+        self.url = ""
         self.asked = Event()
         self.released = Event()
         self.paths: list[str] = []
-
-
-class _Quiet(ThreadingHTTPServer):
-    def handle_error(self, *_: object) -> None:
-        """A client that hangs up is no news here."""
 
 
 @contextmanager
 def site(
     image: bytes = COFFEE, *, hold: bool = False, tls: SSLContext | None = None
 ) -> Iterator[Site]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    here = Site()
+
+    class Handler(QuietHandler):
+        def do_GET(self) -> None:  # noqa: N802 - http.server looks for this name
             here.paths.append(self.path)
             here.asked.set()
             here.released.wait(30)
@@ -116,18 +109,8 @@ def site(
             self.end_headers()
             self.wfile.write(image)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with _Quiet(("127.0.0.1", 0), Handler) as server:
-        here = Site("https" if tls else "http", server.server_port)
-        if tls:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-        if not hold:
-            here.released.set()
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    if not hold:
+        here.released.set()
+    with served(Handler, tls) as here.url:
         yield here
         here.released.set()
-        server.shutdown()
-        thread.join()

@@ -1,21 +1,29 @@
 import pytest
+import requests
 
 from tests.unit.fake_pixian.client import CAT, Client, error
 
 START = {"concurrency_limit": None, "credits": "1000", "latency_seconds": 0}
 
 
-def test_settings_are_shown_and_put(client: Client) -> None:
+def test_settings_are_read_and_changed(client: Client) -> None:
     assert client.control("GET", "settings").json() == START
     changed = client.control("PUT", "settings", {"credits": "12.50", "concurrency_limit": 5})
     assert changed.json() == START | {"credits": "12.50", "concurrency_limit": 5}
-    client.control("PUT", "settings", {"latency_seconds": 0.5})
-    assert client.control("GET", "settings").json() == changed.json() | {"latency_seconds": 0.5}
+    client.control("PUT", "settings", {"latency_seconds": 0.5, "concurrency_limit": None})
+    assert client.control("GET", "settings").json() == START | {
+        "credits": "12.50",
+        "latency_seconds": 0.5,
+    }
 
 
-def test_latency_is_added_to_a_success(client: Client) -> None:
-    client.control("PUT", "settings", {"latency_seconds": 0.01})
-    assert client.cut_out({"test": "true"}, image=CAT).status_code == 200
+def test_calls_and_faults_can_be_deleted(client: Client) -> None:
+    client.fault(status=500, times=None)
+    client.cut_out(image=CAT)
+    for path, name in {"ledger": "requests", "faults": "faults"}.items():
+        assert len(client.control("GET", path).json()[name]) == 1
+        assert client.control("DELETE", path).status_code == 204
+        assert client.control("GET", path).json() == {name: []}
 
 
 def test_reset(client: Client) -> None:
@@ -48,3 +56,12 @@ def test_bad_settings_change_nothing(client: Client, document: object, message: 
     response = client.control("PUT", "settings", document)
     assert error(response)["message"].startswith(message)
     assert client.control("GET", "settings").json() == START
+
+
+def test_a_bad_fault_is_answered_with_400(client: Client) -> None:
+    response = client.control("POST", "faults", {"status": 99})
+    assert error(response)["message"].startswith("status: ")
+    url = client.stand_in.url + "/_control/faults"
+    response = requests.post(url, data="status=429", timeout=30)
+    assert error(response)["message"] == "the body must be a JSON object"
+    assert client.control("GET", "faults").json() == {"faults": []}

@@ -1,38 +1,7 @@
 import pytest
 
 from local.fake_pixian.errors import FieldError
-from local.fake_pixian.parameters import Parameters, read_parameters
-
-
-def test_defaults() -> None:
-    parameters = read_parameters({})
-    assert parameters == Parameters()
-    assert (parameters.max_pixels, parameters.jpeg_quality) == (25_000_000, 75)
-    assert (parameters.output_format, parameters.vertical_alignment) == ("auto", "middle")
-
-
-def test_every_field() -> None:
-    fields = {
-        "test": "true",
-        "max_pixels": "100",
-        "background.color": "#0055fF",
-        "result.crop_to_foreground": "true",
-        "result.margin": "1.5px",
-        "result.target_size": "1920 1080",
-        "result.vertical_alignment": "bottom",
-        "output.format": "delta_png",
-        "output.jpeg_quality": "1",
-    }
-    parameters = read_parameters({name: [value] for name, value in fields.items()})
-    assert parameters.test
-    assert parameters.max_pixels == 100
-    assert parameters.background == (0, 0x55, 0xFF)
-    assert parameters.crop_to_foreground
-    assert parameters.margin.left == (1.5, "px")
-    assert parameters.target_size == (1920, 1080)
-    assert parameters.vertical_alignment == "bottom"
-    assert parameters.output_format == "delta_png"
-    assert parameters.jpeg_quality == 1
+from local.fake_pixian.parameters import Edges, read_margin, read_parameters
 
 
 @pytest.mark.parametrize(
@@ -47,12 +16,11 @@ def test_every_field() -> None:
         "result.vertical_alignment": ["center", "Top", ""],
         "output.format": ["jpg", "PNG", "webp", "delta-png", ""],
         "output.jpeg_quality": ["0", "101", "75.0", ""],
-        "unknown": ["x"],
         "background_color": ["#0055FF"],
         "Test": ["true"],
     }.items(),
 )
-def test_what_is_refused_is_named(name: str, values: list[str]) -> None:
+def test_the_error_names_the_field(name: str, values: list[str]) -> None:
     for value in values:
         with pytest.raises(FieldError) as caught:
             read_parameters({name: [value]})
@@ -63,3 +31,39 @@ def test_what_is_refused_is_named(name: str, values: list[str]) -> None:
 def test_a_repeated_field_is_refused() -> None:
     with pytest.raises(FieldError, match="test: repeated"):
         read_parameters({"test": ["true", "true"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "edges"),
+    [
+        ("10px", (10, 10, 10, 10)),
+        ("10%", (20, 40, 20, 40)),
+        ("1px 2px", (1, 2, 1, 2)),
+        ("1px 2px 3px", (1, 2, 3, 2)),
+        ("10px 20% 5px 15%", (10, 80, 5, 60)),
+        ("0.5px 0.4px 2.5% 0.125%", (1, 0, 5, 1)),
+    ],
+)
+def test_margins_of_400_by_200(text: str, edges: tuple[int, ...]) -> None:
+    assert read_margin(text).edges(400, 200) == Edges(*edges)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "10",
+        "10 px",
+        "10PX",
+        "-1px",
+        "1,5px",
+        ".5px",
+        "nan%",
+        "1px  2px",
+        "1px\n",
+        "1px" + 4 * " 1px",
+    ],
+)
+def test_bad_margins(text: str) -> None:
+    with pytest.raises(ValueError, match="must be one to four lengths"):
+        read_margin(text)
