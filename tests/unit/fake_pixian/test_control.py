@@ -1,9 +1,19 @@
+from dataclasses import fields
+
 import pytest
 import requests
 
+from local.fake_pixian import control
+from local.fake_pixian.faults import CHECKS
+from local.fake_pixian.service import Call
 from tests.unit.fake_pixian.client import CAT, Client, error
 
 START = {"concurrency_limit": None, "credits": "1000", "latency_seconds": 0}
+
+
+def test_every_field_is_documented() -> None:
+    for name in [*CHECKS, *control.READERS, *(each.name for each in fields(Call))]:
+        assert f"`{name}`" in str(control.__doc__)
 
 
 def test_settings_are_read_and_changed(client: Client) -> None:

@@ -28,10 +28,12 @@ def test_refused_calls_are_recorded_and_credentials_are_not(client: Client) -> N
     client.post(files={"image": ("a.png", CAT)}, auth=("somebody", "secretive"))
     client.post(data="x", headers={"Content-Type": "text/plain"})
     client.cut_out({"test": "maybe"})
-    client.cut_out({"test": "true"})
+    tested = client.cut_out({"test": "true"})
     calls = client.ledger()
     assert [call["status"] for call in calls] == [401, 415, 400, 200]
     assert {call["credits_charged"] for call in calls} == {"0"}
+    assert calls[-1]["credits_calculated"] == tested.headers["X-Credits-Calculated"]
+    assert all(call["arrived_at"] <= call["finished_at"] for call in calls)
     text = client.control("GET", "ledger").text
     for secret in ("somebody", "secretive", client.stand_in.api_secret):
         assert secret not in text
