@@ -24,6 +24,8 @@ TEXT = (ROOT / "template.yaml").read_text()
 TEMPLATE: dict[str, Any] = yaml.load(TEXT, _Loader)  # noqa: S506 - a SafeLoader
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 GLOBALS = TEMPLATE["Globals"]["Function"]
+[TABLE] = [name for name, each in RESOURCES.items() if each["Type"] == "AWS::DynamoDB::Table"]
+"""The one table's name in the template, and that of the output that gives it."""
 
 
 def properties(name: str) -> dict[str, Any]:
