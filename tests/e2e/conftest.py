@@ -1,11 +1,12 @@
-"""The world that the tests in here share: the stand-in, the local AWS, the deployed stack."""
+"""The world that the tests in here share: the fake Pixian, the local AWS, the deployed stack."""
 
 import io
 import json
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,47 +65,64 @@ class World:
     stack: LocalStack
     built: Path
     first_lanes: tuple[int, int]
+    _clients: dict[str, Any] = field(default_factory=dict)
 
-    def drop(self, key: str, body: bytes, **more: Any) -> Dropped:
-        put = self.stack.client("s3").put_object(
-            Bucket=self.stack.outputs["InputBucket"], Key=key, Body=body, **more
-        )
+    def client(self, service: str) -> Any:
+        """The administrator's client of a service, made once."""
+        if service not in self._clients:
+            self._clients[service] = self.stack.client(service)
+        return self._clients[service]
+
+    def upload(self, key: str, body: bytes, **more: Any) -> Dropped:
+        bucket = self.stack.outputs["InputBucket"]
+        put = self.client("s3").put_object(Bucket=bucket, Key=key, Body=body, **more)
         return Dropped(key, put["ETag"].strip('"'))
 
-    def endings(self, *dropped: Dropped) -> dict[str, Ending]:
+    def endings(self, *uploaded: Dropped) -> dict[str, Ending]:
         """By the source's key; fails unless every image came to an ending."""
         found = {
             image.key: ending
-            for image, ending in wait_for(list(dropped), self.stack, PATIENCE_SECONDS)
+            for image, ending in wait_for(list(uploaded), self.stack, PATIENCE_SECONDS)
         }
-        assert sorted(found) == sorted(image.key for image in dropped)
+        assert sorted(found) == sorted(image.key for image in uploaded)
         return found
 
+    def ending(self, key: str, body: bytes, **more: Any) -> Ending:
+        """Upload a file and wait for what becomes of it."""
+        return self.endings(self.upload(key, body, **more))[key]
+
     def result(self, key: str) -> Any:
-        return self.stack.client("s3").get_object(
-            Bucket=self.stack.outputs["OutputBucket"], Key=key
+        return self.client("s3").get_object(Bucket=self.stack.outputs["OutputBucket"], Key=key)
+
+    def result_keys(self, prefix: str) -> list[str]:
+        found = self.client("s3").list_objects_v2(
+            Bucket=self.stack.outputs["OutputBucket"], Prefix=prefix
         )
+        return [item["Key"] for item in found.get("Contents", [])]
 
     def fault(self, **fault: Any) -> None:
         self.control("POST", "faults", fault)
 
     def calls(self, file_name: str) -> list[dict[str, Any]]:
-        """The stand-in's ledger for one file, in the order of arrival."""
+        """The fake Pixian's ledger for one file, in the order of arrival."""
         requests_seen = self.control("GET", "ledger")["requests"]
         return [call for call in requests_seen if call["filename"] == file_name]
 
-    def stories(self, key: str) -> list[dict[str, Any]]:
+    def attempts(self, key: str) -> list[dict[str, Any]]:
         """What the functions logged about one key so far."""
         ended = threading.Event()
         ended.set()
         images = [record["image"] for record in follow(self.stack, ended)]
         return [image for image in images if image["key"] == key]
 
-    def wait_for_story(self, key: str, outcome: str) -> None:
-        """Until the functions logged an outcome of a key."""
+    def wait_for_attempts(self, key: str, outcome: str, number: int = 1) -> None:
+        """Until the functions logged an outcome of a key so many times."""
+        self.wait(lambda: [each["outcome"] for each in self.attempts(key)].count(outcome) >= number)
+
+    def wait(self, until: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while outcome not in [story["outcome"] for story in self.stories(key)]:
-            assert time.monotonic() < deadline, f"{key} was never {outcome}"
+        while not until():
+            assert time.monotonic() < deadline, "It never happened."
             time.sleep(0.2)
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
@@ -112,6 +130,24 @@ class World:
         response = requests.request(method, url, json=body, timeout=10)
         response.raise_for_status()
         return response.json() if response.content else None
+
+    def lanes(self) -> tuple[int, int]:
+        """How many UploadFunction and RetryFunction may have."""
+        return lanes(self.stack)
+
+    @contextmanager
+    def retries_paused(self) -> Iterator[None]:
+        """Nothing takes a message from the retry queue, which is empty afterwards."""
+        functions, sqs = self.client("lambda"), self.client("sqs")
+        mapping = functions.list_event_source_mappings(
+            FunctionName=self.stack.outputs["RetryFunction"]
+        )["EventSourceMappings"][0]["UUID"]
+        functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+        try:
+            yield
+        finally:
+            sqs.purge_queue(QueueUrl=self.stack.outputs["RetryQueueUrl"])
+            functions.update_event_source_mapping(UUID=mapping, Enabled=True)
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +160,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def deployed(shared: World) -> World:
-    """The world with the stand-in as it was at the start."""
+    """The world with the fake Pixian as it was at the start."""
     shared.control("POST", "reset")
     return shared
 

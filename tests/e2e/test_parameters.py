@@ -27,8 +27,8 @@ class Results:
         world.control("POST", "reset")
         keys = [prefix + "cup.png" for prefix in CONFIGURATION["prefixes"] if prefix[:2] == "p/"]
         own = {"Metadata": {"sku": "4711"}, "Tagging": "owner=studio"}
-        dropped = [world.upload(key, photograph(), **own) for key in keys]
-        self.endings = world.endings(*(d for d in dropped if "disabled" not in d.key))
+        uploaded = [world.upload(key, photograph(), **own) for key in keys]
+        self.endings = world.endings(*(each for each in uploaded if "disabled" not in each.key))
 
     def stored(self, name: str) -> Any:
         return self.world.result(self.endings[f"p/{name}cup.png"].key)
@@ -57,7 +57,7 @@ def alpha_at(image: Image.Image, place: tuple[int, int]) -> int:
     return int(image.getchannel("A").getpixel(place))  # type: ignore[arg-type]
 
 
-def test_without_any_the_cut_out_is_transparent_and_of_the_same_size(results: Results) -> None:
+def test_without_any_the_cutout_is_transparent_and_of_the_same_size(results: Results) -> None:
     assert results.image("").size == SIZE
     assert alpha_at(results.image(""), (2, 2)) == 0
     assert alpha_at(results.image(""), (112, 60)) == 255
@@ -141,10 +141,12 @@ def test_input(results: Results, way: str) -> None:
 def test_convert(results: Results) -> None:
     # Given WebP, which Pixian refuses
     webp = photograph("WEBP")
-    # When it is dropped where converting is allowed, and where not
-    dropped = [results.world.upload(f"p/{prefix}cup.webp", webp) for prefix in ("own/x/", "as-is/")]
-    endings = results.world.endings(*dropped)
-    # Then it is cut out, or rejected
+    # When it is uploaded where converting is allowed, and where not
+    uploaded = [
+        results.world.upload(f"p/{prefix}cup.webp", webp) for prefix in ("own/x/", "as-is/")
+    ]
+    endings = results.world.endings(*uploaded)
+    # Then there is a result, or it is rejected
     assert endings["p/own/x/cup.webp"].report is None
     assert endings["p/as-is/cup.webp"].report is not None
 
@@ -165,15 +167,12 @@ def test_copy_metadata(results: Results) -> None:
 
 
 def test_copy_tags(results: Results) -> None:
-    found = results.world.stack.client("s3").get_object_tagging(
+    found = results.world.client("s3").get_object_tagging(
         Bucket=results.world.stack.outputs["OutputBucket"], Key="p/own/cup.png"
     )
     assert found["TagSet"] == [{"Key": "owner", "Value": "studio"}]
 
 
 def test_enabled(results: Results) -> None:
-    results.world.wait_for_story("p/disabled/cup.png", "skipped")
-    found = results.world.stack.client("s3").list_objects_v2(
-        Bucket=results.world.stack.outputs["OutputBucket"], Prefix="p/disabled/"
-    )
-    assert found["KeyCount"] == 0
+    results.world.wait_for_attempts("p/disabled/cup.png", "skipped")
+    assert results.world.result_keys("p/disabled/") == []

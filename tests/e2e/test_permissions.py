@@ -1,133 +1,186 @@
-"""What nobody but an administrator may do is refused to the functions and to uploaders.
+"""IAM on the deployed stack: each role may do its own work, and is refused what others do.
 
-That nothing of what the functions may do is spare, test_privileges.py shows.
+Which actions a role has on which resources, tests/unit/test_template.py says in full. This shows
+that the policies mean it: the local AWS enforces them, here and in all other tests of this folder.
 """
 
 import io
 import json
 import re
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from PIL import Image
+from botocore.exceptions import ClientError
 
-from tests.e2e import callers
-from tests.e2e.callers import ALLOWED, REFUSED, Call
-from tests.e2e.conftest import World, picture
-from tests.e2e.temptations import (
-    COLLECTING,
-    PACING,
-    POLLING,
-    PROCESSING,
-    REMEMBERING,
-    TEMPTATIONS,
-    Temptation,
-    results,
-)
+from tests.e2e.conftest import World
+from tests.template import TABLE
 
 OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
-WORK = POLLING + PROCESSING + PACING + REMEMBERING
-HARMLESS = [tried for tried in TEMPTATIONS + WORK + COLLECTING if tried.harmless]
+REFUSED = {"AccessDenied", "AccessDeniedException"}
+KEY = "p/disabled/probe.png"
+OTHERS = "somebody-elses"
+
+type Call = tuple[str, str, dict[str, Any]]
+
+PROCESSING = {
+    "read an image",
+    "read a result",
+    "write a result",
+    "delete a report",
+    "read the credentials",
+    "note something",
+    "send a dead letter",
+}
+MAY = {
+    "UploadFunction": PROCESSING,
+    "RetryFunction": PROCESSING | {"receive a retry"},
+    "PaceFunction": {"note something", "set the pace"},
+    "uploader": {"upload an image", "read a result"},
+}
+
+# Runs under a function's role, which nobody but Lambda may assume.
+PROBE = """
+import boto3
+from botocore.exceptions import ClientError
+
+def ask(service, action, arguments):
+    try:
+        getattr(boto3.client(service), action)(**arguments)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return "allowed"
+
+def handler(calls, context):
+    return {name: ask(*call) for name, call in calls.items()}
+"""
 
 
-@pytest.fixture(scope="module")
-def names(shared: World) -> dict[str, str]:
-    return callers.things(shared)
-
-
-@pytest.fixture(scope="module", params=["UploadFunction", "RetryFunction"])
-def function(
-    request: pytest.FixtureRequest, shared: World, names: dict[str, str]
-) -> Iterator[Call]:
-    with callers.with_the_role_of(request.param, shared, names) as call:
-        yield call
-
-
-@pytest.fixture(scope="module")
-def pace_function(shared: World, names: dict[str, str]) -> Iterator[Call]:
-    with callers.with_the_role_of("PaceFunction", shared, names) as call:
-        yield call
-
-
-@pytest.fixture(scope="module")
-def uploader(shared: World) -> World:
-    """The world with the keys of a user who has the policy from the documentation."""
-    policy = documented_policy()
-    for output in ("InputBucket", "OutputBucket"):
-        policy = policy.replace(f"<{output}>", shared.stack.outputs[output])
-    iam = shared.stack.client("iam")
-    iam.create_user(UserName="uploader")
-    iam.put_user_policy(UserName="uploader", PolicyName="drop-images", PolicyDocument=policy)
-    key = iam.create_access_key(UserName="uploader")["AccessKey"]
-    return replace(
-        shared,
-        stack=replace(
-            shared.stack,
-            aws_access_key_id=key["AccessKeyId"],
-            aws_secret_access_key=key["SecretAccessKey"],
+def calls(outputs: Mapping[str, str]) -> dict[str, Call]:
+    """By what they do: the calls that everybody is asked to try, none of which does harm."""
+    source = {"Bucket": outputs["InputBucket"], "Key": KEY}
+    result = {"Bucket": outputs["OutputBucket"], "Key": KEY}
+    report = result | {"Key": KEY + ".error.json"}
+    secret = {"SecretId": outputs["CredentialsSecretArn"]}
+    upload = {"FunctionName": outputs["UploadFunction"]}
+    retries = {"QueueUrl": outputs["RetryQueueUrl"]}
+    letters = {"QueueUrl": outputs["DeadLetterQueueUrl"]}
+    table = {"TableName": outputs[TABLE]}
+    return {
+        "upload an image": ("s3", "put_object", source | {"Body": ""}),
+        "read an image": ("s3", "get_object", source),
+        "delete an image": ("s3", "delete_object", source | {"Key": KEY + ".old"}),
+        "list the images": ("s3", "list_objects_v2", {"Bucket": source["Bucket"]}),
+        "write a result": ("s3", "put_object", result | {"Body": ""}),
+        "read a result": ("s3", "get_object", result),
+        "delete a result": ("s3", "delete_object", result | {"Key": KEY + ".old"}),
+        "delete a report": ("s3", "delete_object", report),
+        "read the bucket's policy": ("s3", "get_bucket_policy", {"Bucket": result["Bucket"]}),
+        "write elsewhere": ("s3", "put_object", {"Bucket": OTHERS, "Key": KEY, "Body": ""}),
+        "read the credentials": ("secretsmanager", "get_secret_value", secret),
+        "look at the secret": ("secretsmanager", "describe_secret", secret),
+        "note something": (
+            "dynamodb",
+            "update_item",
+            table | {"Key": {"id": {"S": "probe"}}},
         ),
+        "read the whole table": ("dynamodb", "scan", table),
+        "receive a retry": ("sqs", "receive_message", retries),
+        "send a dead letter": ("sqs", "send_message", letters | {"MessageBody": "probe"}),
+        "receive a dead letter": ("sqs", "receive_message", letters),
+        "set the pace": (
+            "lambda",
+            "put_function_concurrency",
+            upload | {"ReservedConcurrentExecutions": 3},
+        ),
+        "look at a function": ("lambda", "get_function", upload),
+        "read the configuration": ("appconfig", "list_applications", {}),
+        "read a log": ("logs", "filter_log_events", {"logGroupName": outputs["UploadLog"]}),
+        "look at the roles": ("iam", "list_roles", {}),
+        "look at the stack": ("cloudformation", "describe_stacks", {}),
+    }
+
+
+@pytest.fixture(scope="module")
+def world(shared: World) -> Iterator[World]:
+    """With something to read, and a bucket that is somebody else's."""
+    shared.client("s3").create_bucket(Bucket=OTHERS)
+    for bucket in ("InputBucket", "OutputBucket"):
+        shared.client("s3").put_object(Bucket=shared.stack.outputs[bucket], Key=KEY, Body=b"")
+    yield shared
+    shared.client("sqs").purge_queue(QueueUrl=shared.stack.outputs["DeadLetterQueueUrl"])
+
+
+def test_an_administrator_may_do_all_of_it(world: World) -> None:
+    """So what is refused to others is refused for who they are."""
+    outputs = world.stack.outputs
+    assert {name: _asked(world.client(call[0]), call) for name, call in calls(outputs).items()} == (
+        dict.fromkeys(calls(outputs), "allowed")
     )
 
 
-def documented_policy() -> str:
-    _, _, section = OPERATIONS.read_text().partition("## Who may drop images")
-    found = re.search("```json\n(.*?)```", section, re.DOTALL)
-    assert found
-    return found[1]
+@pytest.mark.parametrize("who", MAY)
+def test_each_may_do_its_own_work_and_no_more(world: World, who: str) -> None:
+    answers = _as_uploader(world) if who == "uploader" else _as_function(world, who)
+    assert {name for name, answer in answers.items() if answer == "allowed"} == MAY[who]
+    # And nothing failed for another reason than that it was refused.
+    assert set(answers.values()) <= {"allowed"} | REFUSED
 
 
-def test_a_function_may_write_results(function: Call) -> None:
-    """Without this, every refusal below could be the fault of how it is asked."""
-    assert function(results.try_("put_object", Key="probe", Body="")) == ALLOWED
-    assert function(results.try_("delete_object", Key="a.png.error.json")) == ALLOWED
+def _as_function(world: World, function: str) -> dict[str, str]:
+    functions = world.client("lambda")
+    found = functions.get_function_configuration(FunctionName=world.stack.outputs[function])
+    name = f"probe-{function}"
+    functions.create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="probe.handler",
+        Role=found["Role"],
+        Code={"ZipFile": _zipped(PROBE)},
+        Timeout=60,
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName=name)
+    event = json.dumps(calls(world.stack.outputs))
+    answer = functions.invoke(FunctionName=name, Payload=event)["Payload"].read()
+    functions.delete_function(FunctionName=name)
+    return dict(json.loads(answer))
 
 
-@pytest.mark.parametrize("tried", PACING + REMEMBERING, ids=str)
-def test_the_pace_function_may_set_the_pace(pace_function: Call, tried: Temptation) -> None:
-    """As above."""
-    assert pace_function(tried) == ALLOWED
+def _as_uploader(world: World) -> dict[str, str]:
+    """A user with the policy that the documentation gives for uploaders."""
+    # The only policy on that page.
+    [policy] = re.findall('```json\n({[^`]*"Statement".*?)```', OPERATIONS.read_text(), re.DOTALL)
+    for output in ("InputBucket", "OutputBucket"):
+        policy = policy.replace(f"<{output}>", world.stack.outputs[output])
+    iam, who = world.client("iam"), {"UserName": "uploader"}
+    iam.create_user(**who)
+    iam.put_user_policy(**who, PolicyName="upload", PolicyDocument=policy)
+    key = iam.create_access_key(**who)["AccessKey"]
+    stack = replace(
+        world.stack,
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    return {
+        name: _asked(stack.client(call[0]), call)
+        for name, call in calls(world.stack.outputs).items()
+    }
 
 
-@pytest.mark.parametrize("tried", HARMLESS, ids=str)
-def test_an_administrator_may(shared: World, names: dict[str, str], tried: Temptation) -> None:
-    """So what is refused to others is refused for who they are."""
-    assert callers.with_the_keys_of(shared.stack, names)(tried) == ALLOWED
+def _asked(client: Any, call: Call) -> str:
+    """The answer to a call: "allowed", or the error's code."""
+    try:
+        getattr(client, call[1])(**call[2])
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return "allowed"
 
 
-@pytest.mark.parametrize("tried", TEMPTATIONS + PACING, ids=str)
-def test_a_function_may_not(function: Call, tried: Temptation) -> None:
-    assert function(tried) in REFUSED
-
-
-@pytest.mark.parametrize("tried", TEMPTATIONS + POLLING + PROCESSING + COLLECTING, ids=str)
-def test_the_pace_function_may_not(pace_function: Call, tried: Temptation) -> None:
-    assert pace_function(tried) in REFUSED
-
-
-@pytest.mark.parametrize("tried", TEMPTATIONS + WORK, ids=str)
-def test_an_uploader_may_not(uploader: World, names: dict[str, str], tried: Temptation) -> None:
-    assert callers.with_the_keys_of(uploader.stack, names)(tried) in REFUSED
-
-
-@pytest.mark.parametrize("tried", POLLING, ids=str)
-def test_only_the_retry_function_receives_retries(
-    shared: World, names: dict[str, str], tried: Temptation
-) -> None:
-    with callers.with_the_role_of("UploadFunction", shared, names) as call:
-        assert call(tried) in REFUSED
-
-
-def test_an_uploader_drops_an_image_and_collects_its_result(shared: World, uploader: World) -> None:
-    ending = shared.endings(uploader.drop("uploaded.png", picture(8)))["uploaded.png"]
-    with Image.open(io.BytesIO(uploader.result(ending.key)["Body"].read())) as cut_out:
-        assert cut_out.mode == "RGBA"
-
-
-def test_the_documented_policy_allows_two_actions() -> None:
-    statements = json.loads(documented_policy())["Statement"]
-    assert [(s["Effect"], s["Action"]) for s in statements] == [
-        ("Allow", "s3:PutObject"),
-        ("Allow", "s3:GetObject"),
-    ]
+def _zipped(source: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("probe.py", source)
+    return file.getvalue()
