@@ -31,36 +31,24 @@ def call(service: Service, client: Pixian, size: int = 0) -> Unavailable:
     return error.value
 
 
-@pytest.mark.parametrize("fault", [{"cut": "after_request"}, {"cut": "mid_body"}])
-def test_a_connection_cut_after_the_request_may_have_cost(
-    service: Service, fault: dict[str, str]
+@pytest.mark.parametrize(
+    "fault", [{"cut": "after_request"}, {"cut": "mid_body"}, {"truncate": True}]
+)
+def test_an_answer_cut_short_may_have_cost_and_is_not_asked_for_again(
+    service: Service, fault: dict[str, Any]
 ) -> None:
     service.fault(**fault)
     assert call(service, service.client).maybe_charged is True
+    assert len(service.calls()) == 1
+    # And the next call succeeds.
+    with service.cut_out() as cut_out:
+        assert cut_out.size > 0
 
 
 def test_a_connection_cut_while_sending_cost_nothing(service: Service) -> None:
     # More than the kernel's buffers take, or all would be sent before the cut is noticed.
     service.fault(cut="before_body")
     assert call(service, service.client, BIG).maybe_charged is False
-
-
-def test_a_body_cut_short_is_no_result(service: Service) -> None:
-    service.fault(truncate=True)
-    assert call(service, service.client).maybe_charged is True
-
-
-def test_the_next_call_after_a_cut_succeeds(service: Service) -> None:
-    service.fault(cut="after_request")
-    call(service, service.client)
-    with service.cut_out() as cut_out:
-        assert cut_out.size > 0
-
-
-def test_nothing_is_sent_again_behind_our_back(service: Service) -> None:
-    service.fault(cut="after_request")
-    call(service, service.client)
-    assert len(service.calls()) == 1
 
 
 @pytest.mark.parametrize("fault", [{"truncate": True}, {"cut": "mid_body"}])

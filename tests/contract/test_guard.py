@@ -12,7 +12,7 @@ import pytest
 import requests
 from requests_toolbelt import MultipartEncoder
 
-from tests.contract.conftest import Service
+from tests.contract.conftest import Service, pytest_configure
 from tests.contract.guard import MOST_CALLS, GuardedSession, NotSent
 
 ROOT = Path(__file__).parents[2]
@@ -123,69 +123,55 @@ def outside() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
-def live(*selection: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def live(service: Service, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A run against the fake Pixian, of a few tests that show all there is to see."""
     options = ("-q", "-p", "no:cacheprovider", "--live", "--pause", "0")
+    chosen = ("-k", "bmp or test_a_url or ignores or CMYK or redirection")
+    aimed = {
+        "PIXIAN_ENDPOINT": service.stand_in.url,
+        "PIXIAN_API_ID": service.credentials.api_id,
+        "PIXIAN_API_SECRET": service.credentials.api_secret,
+    }
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *(selection or SUITE)],
+        [sys.executable, "-m", "pytest", *options, *SUITE, *chosen],
         cwd=ROOT,
-        env=outside() | environment,
+        env=outside() | aimed | environment,
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def aimed_at(service: Service) -> dict[str, str]:
-    return {
-        "PIXIAN_ENDPOINT": service.stand_in.url,
-        "PIXIAN_API_ID": service.credentials.api_id,
-        "PIXIAN_API_SECRET": service.credentials.api_secret,
-    }
-
-
-def test_a_live_run_prints_every_assumption_and_costs_nothing(service: Service) -> None:
-    run = live(**aimed_at(service))
-    assert run.returncode == 0, run.stdout
-    for kind in ("holds", "does not hold", "not checked"):
-        assert f" | {kind} | " in run.stdout
-    calls = service.calls()
-    assert len(calls) <= MOST_CALLS
-    assert all(call["test"] or call["status"] == 401 for call in calls)
-    assert {call["credits_charged"] for call in calls} == {"0"}
-    assert max(call["parallel"] for call in calls) == 1
-
-
-def test_a_live_run_with_a_fault_fails_and_hides_the_secret(service: Service) -> None:
+def test_a_live_run_prints_assumptions_costs_nothing_and_hides_the_secret(service: Service) -> None:
+    # Given a service that fails once
     service.fault(status=500, match={"filename": "sample.bmp"})
-    run = live(SUITE[0], "-k", "bmp", **aimed_at(service))
+    run = live(service)
+    # Then the run fails for that alone, without a word of the secret
     assert run.returncode == 1
+    assert len(re.findall(r"^FAILED ", run.stdout, re.MULTILINE)) == 1
     assert re.search(r"^FAILED .*\[bmp\]", run.stdout, re.MULTILINE)
     assert service.credentials.api_secret not in run.stdout + run.stderr
+    # And it says what became of the assumptions
+    for kind in ("holds", "does not hold", "not checked"):
+        assert f" | {kind} | " in run.stdout
+    # And it sent test calls only, one at a time. How many all tests send, the guard counts in the
+    # ordinary run, too.
+    assert all(call["test"] for call in service.calls())
+    assert max(call["parallel"] for call in service.calls()) == 1
 
 
 def test_a_live_run_with_bad_credentials_ends_at_the_first_call(service: Service) -> None:
-    run = live(SUITE[0], **aimed_at(service) | {"PIXIAN_API_SECRET": SECRET})
+    run = live(service, PIXIAN_API_SECRET=SECRET)
     assert run.returncode == 1
     assert "The first call failed" in run.stdout + run.stderr
     assert SECRET not in run.stdout + run.stderr
     assert len(service.calls()) == 1
 
 
-def test_a_live_run_without_credentials_says_what_it_needs() -> None:
-    run = live(SUITE[0])
-    assert run.returncode != 0
-    assert run.stderr.strip().endswith("--live needs PIXIAN_API_ID and PIXIAN_API_SECRET.")
-
-
-@pytest.mark.parametrize("given", [(), ("PIXIAN_API_ID=a",), ("PIXIAN_API_SECRET=b",)])
-def test_make_says_it_too(given: tuple[str, ...]) -> None:
-    run = subprocess.run(
-        ["make", "--silent", "verify-live", *given],  # noqa: S607 - what a person types
-        cwd=ROOT,
-        env=outside(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode != 0
-    assert run.stderr.startswith("make verify-live needs PIXIAN_API_ID and PIXIAN_API_SECRET")
+def test_a_live_run_without_credentials_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    monkeypatch.delenv("PIXIAN_API_ID", raising=False)
+    monkeypatch.setattr(pytestconfig.option, "live", True, raising=False)
+    with pytest.raises(pytest.UsageError, match="needs PIXIAN_API_ID and PIXIAN_API_SECRET"):
+        pytest_configure(pytestconfig)
