@@ -228,10 +228,10 @@ def test_every_place_was_looked_into(aftermath: Aftermath, place: str) -> None:
     assert place in aftermath.places_of(KNOWN[place])
 
 
-def test_answers_that_quoted_were_written_down(aftermath: Aftermath) -> None:
-    """So secret and signed address were on their way, and were stopped."""
-    for stopped in ("Refused: Basic …", ".png?…"):
-        assert aftermath.places_of(stopped) >= {"log", "object"}
+def test_answers_that_quoted_the_request_were_reported(aftermath: Aftermath) -> None:
+    """So the secret and the signed address were on their way."""
+    for answered in ("Pixian answered 400", "Pixian answered 500"):
+        assert aftermath.places_of(answered) >= {"log", "object"}
 
 
 def test_no_form_of_the_secret_was_written(aftermath: Aftermath) -> None:

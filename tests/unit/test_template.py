@@ -337,6 +337,7 @@ def _permissions(role: str) -> Iterator[tuple[str, str]]:
             assert statement.keys() <= {"Sid", "Effect", "Action", "Resource"}
             assert statement["Effect"] == "Allow"
             for resource in _listed(statement["Resource"]):
+                assert isinstance(resource, dict), resource
                 for action in _listed(statement["Action"]):
                     yield _named(resource), action
 
