@@ -28,7 +28,7 @@ OPENINGS = [
 
 def rejections() -> Iterator[str]:
     """The first words of each message with which the program rejects an image."""
-    for file in (ROOT / "layers/common/pixian_s3").glob("*.py"):
+    for file in (ROOT / "layers/common/pixian_s3").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in {"Rejected", "Gone"}:
                 yield first_words(node.args[0])

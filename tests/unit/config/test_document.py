@@ -1,4 +1,4 @@
-"""The document: what it may say, and what then holds for a key."""
+"""The document: which ones are valid, and which parameters then apply to a key."""
 
 import json
 from typing import Any
@@ -119,7 +119,7 @@ def test_other_values_have_other_digests(other: dict[str, object]) -> None:
         ({"prefixes": []}, "prefixes"),
         ({"prefixes": {"": {}}}, 'prefixes[""]'),
         ({"prefixes": {"a/": 1}}, 'prefixes["a/"]'),
-        ({"defaults": {"pipeline": True}}, "defaults"),
+        ({"defaults": {"pipeline": True}}, "defaults.pipeline"),
         ({"defaults": {"margin": "5%"}}, "defaults.margin"),
         ({"defaults": {"max_pixels": 1}}, "defaults.max_pixels"),
         ({"defaults": {"pipeline": {"enabled": 1}}}, "defaults.pipeline.enabled"),
@@ -131,7 +131,15 @@ def test_a_fault_is_named_by_its_path(document: object, path: str) -> None:
     assert faults(document) == [path]
 
 
-def test_all_faults_are_told_at_once() -> None:
+@pytest.mark.parametrize("given", [{"sidecar": True}, {"pipeline.sidecar": True}])
+def test_a_pipeline_parameter_in_the_wrong_place_is_told_where_it_belongs(
+    given: dict[str, Any],
+) -> None:
+    with pytest.raises(InvalidConfiguration, match='belongs inside "pipeline"'):
+        parse(json.dumps({"defaults": given}))
+
+
+def test_all_faults_are_reported_at_once() -> None:
     bad = {"test": 1}
     assert len(faults({"defaults": bad, "prefixes": {"a/": bad, "b/": bad}})) == 3
 

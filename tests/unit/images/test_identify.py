@@ -139,7 +139,7 @@ def test_nothing_is_not_an_image() -> None:
     ids=["text", "a signature only", "svg", "an empty heic", "cut short", "photoshop"],
 )
 def test_what_is_no_image_is_rejected(content: bytes) -> None:
-    with pytest.raises(Rejected, match="not an image that can be read"):
+    with pytest.raises(Rejected, match="not an image in a supported format"):
         inspected(content)
 
 
@@ -150,7 +150,7 @@ def test_pixian_takes_up_to_32_million_pixels() -> None:
 
 @pytest.mark.parametrize("size", [(12_801, 10_000), (65_000, 65_000), (2**31 - 1, 2**31 - 1)])
 def test_a_bomb_is_rejected_by_its_header(size: tuple[int, int]) -> None:
-    with pytest.raises(Rejected, match=f"{size[0]} x {size[1]} pixels; at most 128,000,000"):
+    with pytest.raises(Rejected, match=f"{size[0]} x {size[1]} pixels, but at most 128,000,000"):
         inspected(huge_png(*size))
 
 
@@ -178,7 +178,7 @@ def test_a_file_that_is_cut_short_is_rejected(kind: str, part: float) -> None:
 def test_of_a_jpeg_of_two_the_first_must_be_whole() -> None:
     whole = NOISY_FILES["JPEG of two"]
     file = io.BytesIO(whole[: int(len(whole) * 0.4)])
-    with pytest.raises(Rejected, match="damaged or cut short"):
+    with pytest.raises(Rejected, match="damaged or incomplete"):
         require_whole(file, info("JPEG", width=80, height=60))
 
 

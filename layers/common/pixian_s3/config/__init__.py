@@ -1,1 +1,1 @@
-"""The configuration document: its parameters, its checks and its JSON schema."""
+"""The configuration document: its parameters, validation and JSON schema."""

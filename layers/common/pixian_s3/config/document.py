@@ -1,12 +1,12 @@
-"""Which parameters hold for which key: the configuration document, checked and looked up.
+"""The configuration document: check it, and look up the parameters of a key.
 
 ```json
 {"defaults": {"test": true},
  "prefixes": {"products/": {"background.color": "#FFFFFF"},
               "drafts/": {"pipeline": {"enabled": false}}}}
 ```
-For a key, `defaults` is overlaid by each prefix that it begins with, from the shortest to the
-longest. `null` takes a value back to the service's default.
+A key starts with `defaults`; each prefix of the key then overrides them, from the shortest prefix
+to the longest. `null` resets a value to the default in the table of parameters.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ from typing import Any
 from pixian_s3.config.parameters import PIPELINE, PIXIAN, Parameter, Value, form_value, is_plain
 from pixian_s3.errors import Fault, InvalidConfiguration
 
-type Layer = Mapping[str, Value | None]
+type ParameterSet = Mapping[str, Value | None]
 
-# Pipeline parameters stand in an object of their own in the document, and behind this in a layer.
+# The document nests our own parameters in "pipeline"; a ParameterSet has them with this prefix.
 _PIPELINE_PREFIX = "pipeline."
 _TABLE: Mapping[str, Parameter] = MappingProxyType(
     {row.name: row for row in PIXIAN} | {_PIPELINE_PREFIX + row.name: row for row in PIPELINE}
@@ -37,11 +37,12 @@ _IGNORED_BY_DELTA_PNG = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds for one key.
+    """The parameters that apply to one key.
 
     Attributes:
-        prefix: the longest prefix in the document that the key begins with; empty for none.
-        values: every value that the document sets, by name.
+        prefix: The longest prefix in the document that matches the key; empty if none does.
+        values: The values that the document sets, by name; pipeline parameters have "pipeline."
+            in front.
     """
 
     prefix: str
@@ -49,7 +50,7 @@ class Settings:
 
     @property
     def form(self) -> dict[str, str]:
-        """The fields to send to Pixian, without the image."""
+        """The form fields to send to Pixian along with the image."""
         return {
             name: form_value(value)
             for name, value in sorted(self.values.items())
@@ -58,48 +59,48 @@ class Settings:
 
     @property
     def digest(self) -> str:
-        """Equal for two settings if a result made with one is as good as one made with the other.
+        """A hash, 16 hexadecimal digits, of the parameters that affect the result.
 
-        That is so for equal parameters of Pixian, a value being the same as its absence where it is
-        the default; of our own only what becomes of a delta PNG changes a result.
+        It covers Pixian's parameters; leaving out a parameter is the same as setting its default.
+        Of our own parameters only `pipeline.delta_png` affects the result.
         """
-        shaping = {
+        relevant = {
             name: value
             for name, value in self.values.items()
             if value != _TABLE[name].default and not name.startswith(_PIPELINE_PREFIX)
         }
         if self.is_delta_png:
-            shaping |= {"pipeline.delta_png": self.text("pipeline.delta_png")}
-        canonical = json.dumps(shaping, sort_keys=True)
+            relevant |= {"pipeline.delta_png": self.text("pipeline.delta_png")}
+        canonical = json.dumps(relevant, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
     def is_delta_png(self) -> bool:
-        """Whether Pixian is asked for a delta PNG."""
+        """Whether these parameters request a delta PNG."""
         return self.get("output.format") == "delta_png"
 
     @property
     def result_suffix(self) -> str:
-        """The suffix of the file that Pixian sends back for these values."""
+        """The suffix of the file that Pixian returns: .png or .jpg."""
         output = self.get("output.format")
         if output == "auto":
             output = "jpeg" if self.get("background.color") else "png"
         return ".jpg" if output == "jpeg" else ".png"
 
     def get(self, name: str) -> Value | None:
-        """The value that holds: the document's, else the default."""
+        """The value in the document, or else the default."""
         return self.values.get(name, _TABLE[name].default)
 
     def flag(self, name: str) -> bool:
-        """The value of a parameter that is true or false."""
+        """The value of a Boolean parameter."""
         return bool(self.get(name))
 
     def text(self, name: str) -> str:
-        """The value of a parameter that is text."""
+        """The value of a text parameter."""
         return str(self.get(name))
 
     def number(self, name: str) -> int:
-        """The value of a parameter that is a whole number."""
+        """The value of an integer parameter."""
         return int(self.get(name) or 0)
 
 
@@ -109,13 +110,13 @@ NO_SETTINGS = Settings("", MappingProxyType({}))
 
 @dataclass(frozen=True)
 class Configuration:
-    """A document without fault."""
+    """A valid document."""
 
-    defaults: Layer
-    prefixes: Mapping[str, Layer]
+    defaults: ParameterSet
+    prefixes: Mapping[str, ParameterSet]
 
     def settings_for(self, key: str) -> Settings:
-        """What holds for a key."""
+        """The parameters that apply to a key."""
         matching = sorted((p for p in self.prefixes if key.startswith(p)), key=len)
         values = dict(self.defaults)
         for prefix in matching:
@@ -125,17 +126,15 @@ class Configuration:
 
 
 def parse(text: str | bytes) -> Configuration:
-    """The configuration in a JSON document.
+    """Read and check a JSON document.
 
     Raises:
-        InvalidConfiguration: with every fault found.
+        InvalidConfiguration: The document has faults; the error lists all of them.
     """
     try:
         document = json.loads(text, object_pairs_hook=_unambiguous)
     except (ValueError, RecursionError) as error:
-        raise InvalidConfiguration(
-            [Fault("document", f"can't be read as JSON: {error}")]
-        ) from error
+        raise InvalidConfiguration([Fault("document", f"is not valid JSON: {error}")]) from error
     faults = list(_document_faults(document)) or list(_ineffective(document))
     if faults:
         raise InvalidConfiguration(faults)
@@ -143,21 +142,21 @@ def parse(text: str | bytes) -> Configuration:
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON takes the last of two equal names in silence; whoever wrote both meant one."""
+    """Refuse duplicate names, of which Python's JSON parser would silently keep the last."""
     names = [name for name, _ in pairs]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise InvalidConfiguration([Fault(name, "stands twice here") for name in sorted(twice)])
+        raise InvalidConfiguration([Fault(name, "is defined twice") for name in sorted(twice)])
     return dict(pairs)
 
 
 def _build(document: dict[str, Any]) -> Configuration:
-    prefixes = {prefix: _flatten(layer) for prefix, layer in document.get("prefixes", {}).items()}
+    prefixes = {prefix: _flatten(given) for prefix, given in document.get("prefixes", {}).items()}
     return Configuration(_flatten(document.get("defaults", {})), MappingProxyType(prefixes))
 
 
-def _flatten(layer: dict[str, Any]) -> Layer:
-    own = layer.get("pipeline", {})
-    plain = {name: value for name, value in layer.items() if name != "pipeline"}
+def _flatten(given: dict[str, Any]) -> ParameterSet:
+    own = given.get("pipeline", {})
+    plain = {name: value for name, value in given.items() if name != "pipeline"}
     return plain | {_PIPELINE_PREFIX + name: value for name, value in own.items()}
 
 
@@ -166,42 +165,54 @@ def _document_faults(document: object) -> Iterator[Fault]:
         yield Fault("document", 'must be an object like {"defaults": {}, "prefixes": {}}')
         return
     for name in document.keys() - {"defaults", "prefixes"}:
-        yield Fault(name, "is unknown here; a document has defaults and prefixes")
-    yield from _layer_faults("defaults", document.get("defaults", {}))
+        yield Fault(name, 'is unknown; a document has only "defaults" and "prefixes"')
+    yield from _parameter_faults("defaults", document.get("defaults", {}))
     prefixes = document.get("prefixes", {})
     if not isinstance(prefixes, dict):
-        yield Fault("prefixes", "must be an object of prefix to parameters")
+        yield Fault("prefixes", "must be an object that maps each prefix to its parameters")
         return
-    for prefix, layer in prefixes.items():
+    for prefix, given in prefixes.items():
         path = _prefix_path(prefix)
         if not prefix or not is_plain(prefix):
-            yield Fault(path, "must be plain text and not empty; defaults are for all keys")
-        yield from _layer_faults(path, layer)
+            yield Fault(
+                path,
+                'must not be empty or contain control characters; use "defaults" for all keys',
+            )
+        yield from _parameter_faults(path, given)
 
 
-def _layer_faults(path: str, layer: object) -> Iterator[Fault]:
-    if not isinstance(layer, dict) or not isinstance(layer.get("pipeline", {}), dict):
-        yield Fault(path, "must be an object of parameter to value, and pipeline one within it")
+def _parameter_faults(path: str, given: object) -> Iterator[Fault]:
+    if not isinstance(given, dict):
+        yield Fault(path, "must be an object that maps each parameter to its value")
         return
-    for name in layer:
+    if not isinstance(given.get("pipeline", {}), dict):
+        yield Fault(f"{path}.pipeline", "must be an object that maps each parameter to its value")
+        return
+    for name in given:
         if name.startswith(_PIPELINE_PREFIX):
-            yield Fault(f"{path}.{name}", 'stands in an object of its own: "pipeline": {…}')
-    for name, value in _flatten(layer).items():
+            yield Fault(f"{path}.{name}", 'belongs inside "pipeline": {…}')
+    for name, value in _flatten(given).items():
         row = _TABLE.get(name)
         if row is None:
-            yield Fault(f"{path}.{name}", "is not a parameter; docs/configuration.md lists them")
+            yield Fault(f"{path}.{name}", _unknown(name))
         elif value is not None and not row.kind.accepts(value):
             yield Fault(f"{path}.{name}", f"must be {row.kind.form}, not {json.dumps(value)}")
 
 
+def _unknown(name: str) -> str:
+    if _PIPELINE_PREFIX + name in _TABLE:
+        return 'belongs inside "pipeline": {…}'
+    return "is not a parameter; see docs/configuration.md for the list"
+
+
 def _ineffective(document: dict[str, Any]) -> Iterator[Fault]:
-    """Values without effect, in what holds for each layer's own keys."""
+    """Values that have no effect on the keys that they are set for."""
     configuration = _build(document)
     yield from _ignored_by_delta_png("defaults", configuration.settings_for(""))
-    for prefix, layer in configuration.prefixes.items():
+    for prefix, given in configuration.prefixes.items():
         settings = configuration.settings_for(prefix)
         yield from _ignored_by_delta_png(_prefix_path(prefix), settings)
-        yield from _useless_modifiers(_prefix_path(prefix), layer, settings)
+        yield from _useless_modifiers(_prefix_path(prefix), given, settings)
 
 
 def _ignored_by_delta_png(path: str, settings: Settings) -> Iterator[Fault]:
@@ -211,19 +222,19 @@ def _ignored_by_delta_png(path: str, settings: Settings) -> Iterator[Fault]:
         if settings.get(name) != _TABLE[name].default:
             yield Fault(
                 f"{path}.{name}",
-                "has no effect with output.format delta_png; take one of them out, "
-                "or set it to null here if it is inherited",
+                "has no effect if output.format is delta_png; remove one of them, "
+                "or set this one to null if it is inherited",
             )
 
 
-def _useless_modifiers(path: str, layer: Layer, settings: Settings) -> Iterator[Fault]:
-    """Values that only modify another; in defaults they may be meant for the prefixes below."""
-    if layer.get("result.vertical_alignment") and not settings.get("result.target_size"):
+def _useless_modifiers(path: str, given: ParameterSet, settings: Settings) -> Iterator[Fault]:
+    """Values that need another one; in `defaults` they are allowed, as some prefix may set it."""
+    if given.get("result.vertical_alignment") and not settings.get("result.target_size"):
         yield Fault(f"{path}.result.vertical_alignment", "has no effect without result.target_size")
-    if layer.get("output.jpeg_quality") and settings.result_suffix != ".jpg":
-        yield Fault(f"{path}.output.jpeg_quality", "has no effect on a png result")
-    if layer.get("pipeline.delta_png") and not settings.is_delta_png:
-        yield Fault(f"{path}.pipeline.delta_png", "has no effect without output.format delta_png")
+    if given.get("output.jpeg_quality") and settings.result_suffix != ".jpg":
+        yield Fault(f"{path}.output.jpeg_quality", "has no effect on a PNG result")
+    if given.get("pipeline.delta_png") and not settings.is_delta_png:
+        yield Fault(f"{path}.pipeline.delta_png", "has no effect unless output.format is delta_png")
 
 
 def _prefix_path(prefix: str) -> str:

@@ -1,7 +1,8 @@
-"""The one table of parameters: name, type, range, default and what each does.
+"""The table of all parameters: name, type, range, default and description.
 
-From it come validation, the form that is sent to Pixian and the parameters' digest. Pixian's own
-names, types and ranges are those of its API page, https://pixian.ai/api.
+Validation, the JSON schema, the form sent to Pixian, the digest and the reference documentation are
+all derived from it. The names, types and ranges of Pixian's parameters come from its API
+documentation, https://pixian.ai/api.
 """
 
 import re
@@ -12,18 +13,18 @@ type Value = bool | int | str
 
 
 class Kind(Protocol):
-    """What a parameter's value may be."""
+    """The type of a parameter: which values it accepts."""
 
     @property
     def form(self) -> str:
-        """In words that complete "must be …"."""
+        """A description that completes the sentence "must be …"."""
 
     @property
     def schema(self) -> dict[str, Any]:
-        """As JSON Schema, draft 4."""
+        """The type as a JSON schema, draft 4."""
 
     def accepts(self, value: object) -> bool:
-        """Whether a value from a JSON document may be used."""
+        """Whether a value read from a JSON document is valid."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Integer:
         return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
 
     def accepts(self, value: object) -> bool:
-        # bool is an int to Python, but not to whoever wrote the document.
+        # In Python a bool is an int, but in JSON true is not a number.
         if isinstance(value, bool) or not isinstance(value, int):
             return False
         return self.minimum <= value <= self.maximum
@@ -82,7 +83,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Text:
-    """Text that matches `pattern` from end to end; `form` says the same to a person."""
+    """Text that matches `pattern` as a whole; `form` describes the pattern in words."""
 
     pattern: str
     form: str
@@ -99,7 +100,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One row of the table; `default` is what holds where it isn't given, None for nothing."""
+    """One row of the table.
+
+    Attributes:
+        name: As in the document; parameters in `PIPELINE` are listed without "pipeline.".
+        kind: Its type.
+        default: The value used if the document sets none; None if there is no default.
+        description: For the reference documentation and the schema.
+    """
 
     name: str
     kind: Kind
@@ -108,7 +116,7 @@ class Parameter:
 
 
 _KEY_PARTS = r"(?:[^{}]|\{path\}|\{stem\}|\{source_suffix\})*"
-# More digits than any result can need are a typing error.
+# Longer numbers exceed the size of any result, so they must be typing errors.
 _LENGTH = r"[0-9]{1,6}(?:\.[0-9]{1,4})?(?:px|%)"
 
 PIXIAN: tuple[Parameter, ...] = (
@@ -116,54 +124,56 @@ PIXIAN: tuple[Parameter, ...] = (
         "test",
         Boolean(),
         default=False,
-        description="Free of charge; the result carries a watermark.",
+        description="Test mode: results are free of charge but have a watermark.",
     ),
     Parameter(
         "max_pixels",
         Integer(100, 25_000_000),
         25_000_000,
-        "Inputs of more pixels (width times height) are shrunk to it before processing.",
+        "Pixian shrinks images with more pixels (width times height) to this size before "
+        "processing them.",
     ),
     Parameter(
         "background.color",
         Text("#[0-9A-Fa-f]{6}", "a colour like #FFFFFF, with its #"),
         None,
-        "Put behind the cut-out. Without it the background is transparent.",
+        "The colour behind the cutout. If it isn't set, the background is transparent.",
     ),
     Parameter(
         "result.crop_to_foreground",
         Boolean(),
         default=False,
-        description="Crop the result to what was cut out.",
+        description="Crops the result to the subject.",
     ),
     Parameter(
         "result.margin",
         Text(
             rf"{_LENGTH}(?: {_LENGTH}){{0,3}}",
-            "one to four lengths in px or % in the order of CSS, like 5% or 10px 20% 5px 15%",
+            "one to four lengths in px or %, in CSS order, like 5% or 10px 20% 5px 15%",
         ),
         "0px",
-        "Added around the result; with result.target_size taken from inside it.",
+        "The margin around the result. If result.target_size is set, the margin is part of that "
+        "size.",
     ),
     Parameter(
         "result.target_size",
         Text("[1-9][0-9]{0,4} [1-9][0-9]{0,4}", "width and height in pixels, like 1920 1080"),
         None,
-        "The result is scaled to fit this size.",
+        "Scales the result to fit this size.",
     ),
     Parameter(
         "result.vertical_alignment",
         Choice(("top", "middle", "bottom")),
         "middle",
-        "Where the cut-out stands in the height that result.target_size leaves over.",
+        "The vertical position of the cutout if it is less high than result.target_size.",
     ),
     Parameter(
         "output.format",
         Choice(("auto", "png", "jpeg", "delta_png")),
         "auto",
-        "auto is jpeg where background.color is set, else png.",
+        "The file format of the result. auto means jpeg if background.color is set, png otherwise.",
     ),
-    Parameter("output.jpeg_quality", Integer(1, 100), 75, "Quality of a jpeg result."),
+    Parameter("output.jpeg_quality", Integer(1, 100), 75, "The quality of a JPEG result."),
 )
 
 PIPELINE: tuple[Parameter, ...] = (
@@ -171,68 +181,67 @@ PIPELINE: tuple[Parameter, ...] = (
         "enabled",
         Boolean(),
         default=True,
-        description="Whether images with this prefix are processed at all.",
+        description="Processes images; false skips them.",
     ),
     Parameter(
         "input",
         Choice(("upload", "url", "base64")),
         "upload",
-        "How Pixian gets the image: sent in the call; fetched from a presigned URL of the source; "
-        "or as base64 text. What was converted has no URL and is uploaded, as is what exceeds the "
-        "1 MB that Pixian takes as base64.",
+        "How Pixian receives the image: upload sends the file, url sends a presigned URL of the "
+        "source, base64 sends the file as text. Converted images, and images over 1 MB for base64, "
+        "are uploaded instead.",
     ),
     Parameter(
         "convert",
         Boolean(),
         default=True,
-        description="Whether images that Pixian would refuse are converted or shrunk. If not, they "
-        "are rejected.",
+        description="Converts or shrinks images that Pixian would refuse; false rejects them.",
     ),
     Parameter(
         "delta_png",
         Choice(("rebuild", "keep")),
         "rebuild",
-        "What is stored with output.format delta_png: an ordinary PNG rebuilt from it and the "
-        "source, or the delta PNG as it came.",
+        "What to store if output.format is delta_png: rebuild stores an ordinary PNG, rebuilt from "
+        "the delta PNG and the source; keep stores the delta PNG itself.",
     ),
     Parameter(
         "result_key",
         Text(
             rf"{_KEY_PARTS}\{{stem\}}{_KEY_PARTS}\{{suffix\}}",
-            "made of {path}, {stem}, {source_suffix} and plain text, with {stem} in it and "
-            "{suffix} at its end",
+            "made of {path}, {stem}, {source_suffix} and plain text, contain {stem} and end in "
+            "{suffix}",
         ),
         "{path}{stem}{suffix}",
-        "The result's key. For shoes/a.jpg, {path} is shoes/, {stem} is a, {source_suffix} is .jpg "
-        "and {suffix} is that of the result.",
+        "The key of the result. For shoes/a.jpg, {path} is shoes/, {stem} is a and {source_suffix} "
+        "is .jpg; {suffix} is the suffix of the result, such as .png.",
     ),
     Parameter(
         "sidecar",
         Boolean(),
         default=False,
-        description="Whether <result>.json is written: sizes, boxes, credits, parameters, timings.",
+        description="Writes <result>.json with sizes, bounding boxes, credits, parameters and "
+        "timings.",
     ),
     Parameter(
         "copy_metadata",
         Boolean(),
         default=False,
-        description="Whether the source's own user metadata is put on the result, as far as S3's "
-        "2 KB hold it.",
+        description="Copies the source's user metadata to the result, up to S3's limit of 2 KB.",
     ),
     Parameter(
         "copy_tags",
         Boolean(),
         default=False,
-        description="Whether the source's tags are put on the result.",
+        description="Copies the source's tags to the result.",
     ),
 )
 
 
 def is_plain(text: str) -> bool:
-    """Whether text can stand in a key: no control characters, and no half of a character."""
+    """Whether text is valid in a key: no control characters and no lone surrogates."""
     return re.search("[\x00-\x1f\x7f\ud800-\udfff]", text) is None
 
 
 def form_value(value: Value) -> str:
-    """A value as it travels in a form; booleans in lower case."""
+    """A value as a form field: booleans in lower case, everything else as in JSON."""
     return str(value).lower() if isinstance(value, bool) else str(value)

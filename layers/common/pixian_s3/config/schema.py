@@ -1,7 +1,7 @@
-"""The configuration document as JSON Schema, for AppConfig's validator and for editors.
+"""The JSON schema of the configuration document, for AppConfig's validator and for editors.
 
-Draft 4, the one that AppConfig takes inline. It knows each value's form; which combinations have no
-effect only `configuration.parse` can tell.
+It uses draft 4, the version that AppConfig accepts inline. The schema checks each value on its own;
+only `document.parse` finds combinations of values that have no effect.
 """
 
 from typing import Any
@@ -9,11 +9,11 @@ from typing import Any
 from pixian_s3.config.parameters import PIPELINE, PIXIAN, Parameter
 
 MAX_SCHEMA_CHARACTERS = 32_768
-"""AppConfig's limit for a validator."""
+"""AppConfig's size limit for a JSON schema validator."""
 
 
 def document_schema() -> dict[str, Any]:
-    """The schema of a whole document."""
+    """The schema of the whole document."""
     return {
         "$schema": "http://json-schema.org/draft-04/schema#",
         "title": "pixian-s3 configuration",
@@ -23,7 +23,7 @@ def document_schema() -> dict[str, Any]:
             "defaults": {"$ref": "#/definitions/parameters"},
             "prefixes": {
                 "type": "object",
-                # Every key that isn't empty.
+                # Matches any prefix except the empty one.
                 "patternProperties": {".": {"$ref": "#/definitions/parameters"}},
                 "additionalProperties": False,
             },
@@ -38,6 +38,6 @@ def _object(rows: tuple[Parameter, ...], **more: dict[str, Any]) -> dict[str, An
 
 
 def _nullable(row: Parameter) -> dict[str, Any]:
-    """null takes a value back to its default."""
+    """The schema of one parameter; null resets it to its default."""
     described = {"description": row.description, "anyOf": [row.kind.schema, {"type": "null"}]}
     return described if row.default is None else described | {"default": row.default}

@@ -1,1 +1,1 @@
-"""Image files: what they are, and how they become what Pixian takes."""
+"""Image files: identify them, check them and convert them to formats that Pixian accepts."""

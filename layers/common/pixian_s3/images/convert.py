@@ -1,7 +1,7 @@
-"""Another file of the same picture, where Pixian would refuse the one that was dropped.
+"""Convert images that Pixian would refuse to PNG or JPEG.
 
-The pixels are not turned: the orientation is written into the new file, and nothing else of the
-EXIF data. docs/images.md lists what becomes of each kind of image.
+The pixels are not rotated. The new file carries the EXIF orientation, but no other EXIF data.
+docs/images.md explains how each file type is handled.
 """
 
 import io
@@ -17,29 +17,32 @@ from pixian_s3.images.identify import ImageInfo
 _JPEG_MAX_SIDE = 65_500
 _SPACES = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB "}
 
-# Modes of few or of finer shades, which JPEG would smear.
+# JPEG would blur the edges of images with few colours, and round off more than 8 bits of grey.
 _LOSSLESS = ("1", "P", "PA", "I", "F")
 
 
 def convert(file: IO[bytes], into: IO[bytes], max_pixels: int) -> ImageInfo:
-    """Write the first picture of a file as PNG or JPEG.
+    """Write the first picture of a file as PNG or JPEG, and rewind both files.
 
-    PNG where it has transparency, a palette, one bit or more than eight bits of grey; else JPEG of
-    quality 95 with full colour resolution. Both files are left at their beginnings.
+    Writes a PNG if the picture has transparency, a palette, one bit per pixel or more than eight
+    bits of grey; otherwise a JPEG of quality 95 without chroma subsampling.
 
     Args:
-        file: an image that `identify.inspect` let pass.
-        into: an empty file.
-        max_pixels: an image of more pixels, width times height, is shrunk to fit.
+        file: An image that `identify.inspect` accepted.
+        into: An empty file.
+        max_pixels: Images with more pixels (width times height) are shrunk to fit.
+
+    Returns:
+        The properties of the new file.
 
     Raises:
-        Rejected: the file is cut short or damaged.
+        Rejected: The file is truncated or damaged.
     """
     with identify.opened(file, otherwise=identify.DAMAGED) as image:
         size = fitting(image.size, max_pixels)
         lossless = image.mode.startswith(_LOSSLESS)
         picture = _shrunk(_loaded(image, size), size)
-        options = _kept(image, picture := _opaque_if_it_is(eight_bit(picture)))
+        options = _kept(image, picture := _without_needless_alpha(eight_bit(picture)))
     picture.info = {}
     if lossless or picture.mode in {"LA", "RGBA"} or max(size) > _JPEG_MAX_SIDE:
         picture.save(into, "PNG", compress_level=1, **options)
@@ -49,21 +52,24 @@ def convert(file: IO[bytes], into: IO[bytes], max_pixels: int) -> ImageInfo:
 
 
 def fitting(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
-    """The largest size of the same shape with at most `max_pixels`, and at least 1 each way."""
+    """Scale (width, height) down to at most `max_pixels`, keeping the aspect ratio.
+
+    Neither side becomes smaller than 1 pixel.
+    """
     width, height = size
     if width * height <= max_pixels:
         return size
     scale = math.sqrt(max_pixels / (width * height))
     narrow = max(1, math.floor(min(size) * scale))
-    # A line so long that it can't get thinner gets shorter.
+    # If the short side is already 1, only the long side can shrink further.
     wide = min(max(1, math.floor(max(size) * scale)), max_pixels // narrow)
     return (narrow, wide) if width <= height else (wide, narrow)
 
 
 def eight_bit(image: Image.Image) -> Image.Image:
-    """The same picture in mode L, LA, RGB or RGBA."""
+    """Convert an image to mode L, LA, RGB or RGBA."""
     if image.mode.startswith("I;16"):
-        # Rounded; Pillow's own conversion clips at 255.
+        # Scale and round; Pillow's own conversion would clip at 255.
         to_eight_bits = [(value + 128) // 257 for value in range(65_536)]
         return image.convert("I").point(to_eight_bits, "L")
     if image.mode in {"I", "F"}:
@@ -75,19 +81,19 @@ def eight_bit(image: Image.Image) -> Image.Image:
 
 
 def fitting_profile(image: Image.Image, mode: str) -> bytes | None:
-    """The image's ICC profile, if it still describes its pixels when they are of `mode`."""
+    """The image's ICC profile, or None if it doesn't fit the image once converted to `mode`."""
     profile = image.info.get("icc_profile")
     if not isinstance(profile, bytes) or image.mode in {"CMYK", "LAB"}:
         return None
     if len(profile) > identify.MAX_PROFILE_BYTES:
         return None
-    # The colour space stands at a fixed place in its header.
+    # Bytes 16 to 20 of the profile's header name the colour space.
     return profile if profile[16:20] == _SPACES[mode] else None
 
 
 def _loaded(image: ImageFile, size: tuple[int, int]) -> Image.Image:
     if image.format in {"JPEG", "MPO"}:
-        # Decodes at the smallest of 1/1, 1/2, 1/4, 1/8 that isn't below the size.
+        # Decode at the smallest of 1/1, 1/2, 1/4 and 1/8 that is at least the wanted size.
         image.draft(None, size)
     image.load()
     return image
@@ -96,7 +102,7 @@ def _loaded(image: ImageFile, size: tuple[int, int]) -> Image.Image:
 def _shrunk(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     if image.size == size:
         return image
-    # CMYK is shrunk as it is, as its conversion needs room for both.
+    # Shrink CMYK before converting it, because the conversion holds both images in memory.
     whole = image if image.mode == "CMYK" else eight_bit(image)
     return whole.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
@@ -109,16 +115,16 @@ def _eight_bit_mode(image: Image.Image) -> str:
 
 
 def _stretched(image: Image.Image) -> Image.Image:
-    """From a range that no file states: its darkest becomes black, its lightest white."""
+    """Map the darkest pixel to black and the lightest to white; these modes have no fixed range."""
     lowest, highest = cast(tuple[float, float], image.getextrema())
     scale = 255 / ((highest - lowest) or 1)
-    # The half makes rounding of the cut that `convert` makes.
+    # `convert` truncates; adding 0.5 makes it round.
     offset = 0.5 - lowest * scale
     return image.point(lambda value: value * scale + offset).convert("L")
 
 
 def _from_cmyk(image: Image.Image) -> Image.Image:
-    """Through its ICC profile, or without one as Pillow does it."""
+    """Convert with the embedded ICC profile, or with Pillow's formula if there is none."""
     profile = image.info.get("icc_profile")
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile or b""))
@@ -129,16 +135,17 @@ def _from_cmyk(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
 
 
-def _opaque_if_it_is(image: Image.Image) -> Image.Image:
+def _without_needless_alpha(image: Image.Image) -> Image.Image:
     if image.mode in {"LA", "RGBA"} and image.getchannel("A").getextrema() == (255, 255):
         return image.convert(image.mode.removesuffix("A"))
     return image
 
 
 def _kept(image: ImageFile, picture: Image.Image) -> dict[str, Any]:
-    """What is carried over into the new file; read when the pixels are there.
+    """The metadata to carry over into the new file: ICC profile and orientation.
 
-    By then Pillow has turned those formats upright that it turns, and says so.
+    Call it once the pixels are loaded: only then is the orientation correct for those formats that
+    Pillow rotates itself.
     """
     options: dict[str, Any] = {"icc_profile": fitting_profile(image, picture.mode)}
     if (orientation := identify.orientation_of(image)) != 1:

@@ -1,4 +1,4 @@
-"""What an image file really is, judged by its content, and whether it is whole."""
+"""Identify an image file by its content, and check that it is complete."""
 
 import errno
 import math
@@ -15,56 +15,57 @@ from PIL.ImageFile import ImageFile
 from pixian_s3.errors import PixianS3Error, Rejected
 
 MAX_PIXELS = 32_000_000
-"""Pixian takes no larger input."""
+"""Pixian's limit for an input image."""
 
 MAX_DECODED_PIXELS = 128_000_000
-"""More are not decoded here: docs/images.md has the memory that each format needs for as many."""
+"""The largest image that is decoded here; docs/images.md lists the memory needed per format."""
 
 MAX_LINES = 1_000_000
-"""Each costs a pointer per copy of the picture, however short it is."""
+"""The greatest height: Pillow keeps a pointer per line in each copy, even for very short lines."""
 
 _MAX_HEADER_BYTES = 32 << 20
-"""Pillow keeps what stands before the pixels, texts in a PNG eleven times over."""
+"""Pillow keeps everything before the pixels in memory, and text in a PNG eleven times over."""
 
 _MAX_DECODED_PIXELS_OF = {"AVIF": 64_000_000, "WEBP": 64_000_000}
-"""Their decoders hold the whole picture several times over."""
+"""Lower limits for decoders that hold several copies of the whole picture."""
 
 _TAKEN = {"BMP", "GIF", "JPEG", "PNG", "TIFF"}
 _MIME_TYPES = {name: f"image/{name.lower()}" for name in (*_TAKEN, "AVIF", "HEIF", "WEBP")}
 
 UNREADABLE = (
-    "This is not an image that can be read. JPEG, PNG, TIFF, GIF, BMP, HEIC, AVIF and WebP can be; "
-    "the content counts, not the name. Export it again as one of them."
+    "The file is not an image in a supported format. Supported formats are JPEG, PNG, TIFF, GIF, "
+    "BMP, HEIC, AVIF and WebP; renaming a file doesn't change its format. Export the image in one "
+    "of these formats, then upload it again."
 )
 DAMAGED = (
-    "The image is damaged or cut short. Export it again, or drop it again if only the upload was "
-    "interrupted."
+    "The image is damaged or incomplete. If the upload was interrupted, upload the file again; "
+    "otherwise, export the image again and upload the new file."
 )
 
-# `inspect` compares the size with its own limits before a pixel is decoded, and says what to do;
-# Pillow's would only warn up to twice its limit.
+# `inspect` enforces its own limits before any pixel is decoded. Pillow's limit would only warn
+# about images of up to twice its size.
 Image.MAX_IMAGE_PIXELS = None
 
-# In a PNG Pillow takes larger profiles for an attack; in other formats it has no limit.
+# Pillow treats a larger ICC profile in a PNG as an attack, but has no limit for other formats.
 MAX_PROFILE_BYTES = 4 << 20
 PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES
 
-# Failures of the machine that reading a file can meet. All other OSErrors are Pillow's own, or
-# come from a position in the file that a hostile header made up.
+# Errors that mean that the machine failed, not the file. Every other OSError is raised by Pillow
+# itself or comes from a bogus file offset in a malicious header.
 _MACHINE_FAILED = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EROFS}
 
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What an image's header says.
+    """The properties that an image's header states.
 
     Attributes:
         format: JPEG, PNG, TIFF, GIF, BMP, HEIF, AVIF or WEBP.
-        mime_type: of that format.
-        width: in stored pixels, before the orientation is applied.
-        height: likewise.
-        orientation: EXIF's, 1 to 8; 1 where there is none or no valid one. Always 1 for HEIF,
-            whose readers turn the pixels upright themselves.
+        mime_type: The MIME type of that format.
+        width: In stored pixels, before the orientation is applied.
+        height: In stored pixels, before the orientation is applied.
+        orientation: The EXIF orientation, 1 to 8; 1 if it is missing or invalid. Always 1 for HEIF,
+            because its decoder rotates the pixels itself.
     """
 
     format: str
@@ -75,38 +76,37 @@ class ImageInfo:
 
     @property
     def taken_as_is(self) -> bool:
-        """Whether Pixian takes the file as it stands."""
+        """Whether Pixian accepts the file without conversion."""
         return self.format in _TAKEN and self.width * self.height <= MAX_PIXELS
 
 
 def inspect(file: IO[bytes]) -> ImageInfo:
-    """Read an image's header; the file is left at its beginning.
+    """Read an image's header and rewind the file.
 
     Raises:
-        Rejected: it is empty, no image that can be read, or has more pixels than can be decoded.
+        Rejected: The file is empty, isn't an image in a supported format, or has too many pixels.
     """
     if not file.seek(0, os.SEEK_END):
-        raise Rejected("The file is empty: it has no bytes. Drop it again.")
+        raise Rejected("The file is empty (0 bytes). Upload it again.")
     info = describe(file)
     _require_decodable(info)
     return info
 
 
 def describe(file: IO[bytes]) -> ImageInfo:
-    """As `inspect`, whatever the image's size."""
+    """Like `inspect`, but without the size limits."""
     with opened(file, otherwise=UNREADABLE) as image:
         return _described(image)
 
 
 def require_whole(file: IO[bytes], info: ImageInfo) -> None:
-    """Make sure that no part is missing; the file is left at its beginning.
+    """Check that the file is complete, and rewind it.
 
-    A JPEG is decoded at an eighth of its size, a PNG's checksums are compared, and of other
-    formats the first picture is decoded. Damage within a JPEG's data that leaves it decodable
-    isn't noticed.
+    Decodes a JPEG at an eighth of its size, verifies the checksums of a PNG, and decodes the first
+    picture of any other format. Damage that leaves a JPEG decodable goes unnoticed.
 
     Raises:
-        Rejected: the file is cut short or damaged.
+        Rejected: The file is truncated or damaged.
     """
     with opened(file, otherwise=DAMAGED) as image:
         if info.format == "PNG":
@@ -131,14 +131,16 @@ def flaw(file: IO[bytes], mime_type: str) -> str | None:
 
 @contextmanager
 def opened(file: IO[bytes], *, otherwise: str) -> Iterator[ImageFile]:
-    """An image as Pillow sees it; within the block, do nothing but read it.
+    """Open an image with Pillow and rewind the file afterwards.
+
+    Use the block only to read the image, because almost any exception in it rejects the file.
 
     Raises:
-        Rejected: with the words in `otherwise`, if anything fails within the block.
+        Rejected: Something failed within the block; `otherwise` is the message.
     """
     file.seek(0)
     try:
-        # What Pillow warns about either doesn't matter here or fails later on.
+        # Pillow's warnings either don't matter here or are followed by an error.
         with (
             warnings.catch_warnings(action="ignore"),
             Image.open(cast(IO[bytes], metered := _Metered(file)), formats=_formats(file)) as image,
@@ -148,9 +150,9 @@ def opened(file: IO[bytes], *, otherwise: str) -> Iterator[ImageFile]:
     except PixianS3Error:
         raise
     except Exception as error:
-        # Pillow has no list of what a file can make it raise: besides OSError and SyntaxError,
-        # struct, zlib, index, key, type, overflow, memory and other errors were seen. As only it
-        # runs within the block, every one of them speaks of the file, unless the machine failed.
+        # Pillow doesn't document what it may raise: besides OSError and SyntaxError we have seen
+        # struct, zlib, index, key, type, overflow, memory and other errors. As only Pillow runs
+        # within the block, the file is to blame for all of them unless the machine failed.
         if isinstance(error, OSError) and error.errno in _MACHINE_FAILED:
             raise
         raise Rejected(otherwise) from error
@@ -159,11 +161,11 @@ def opened(file: IO[bytes], *, otherwise: str) -> Iterator[ImageFile]:
 
 
 class _Metered:
-    """A file of which only so much may be read until the pixels begin."""
+    """A file that limits how many bytes Pillow may read before the pixels."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        # Other formats don't have their headers first, or are read whole.
+        # Other formats don't start with their headers, or are read whole.
         streamed = file.read(2) in {b"\xff\xd8", b"\x89P"}
         file.seek(0)
         self.left = _MAX_HEADER_BYTES if streamed else math.inf
@@ -172,30 +174,31 @@ class _Metered:
         data = self._file.read(size)
         self.left -= len(data)
         if self.left < 0:
-            raise OSError("There is too much before the pixels.")
+            raise OSError("The header is too large.")
         return data
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else a file has
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the rest of the file's interface
         return getattr(self._file, name)
 
 
 def orientation_of(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none, or none that can be read."""
+    """The EXIF orientation, 1 to 8; 1 if it is missing or unreadable."""
     value: object = 1
-    # An EXIF block may be broken in as many ways as an image, and isn't worth rejecting it.
+    # A broken EXIF block can raise as many kinds of errors as a broken image, but is no reason to
+    # reject the image.
     with suppress(Exception):
-        # Pillow's PNG reader would decode the whole image first.
+        # PngImageFile.getexif would decode the whole image first.
         value = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _described(image: ImageFile) -> ImageInfo:
-    # A JPEG of several pictures, as many cameras write, is a JPEG to whoever reads the first.
+    # Many cameras write an MPO, several JPEGs in one file; only the first one is used.
     name = "JPEG" if image.format == "MPO" else str(image.format)
     orientation = orientation_of(image)
     width, height = image.size
     if name == "TIFF" and orientation >= 5:
-        # Pillow says how large a TIFF will be when it stands upright.
+        # Pillow reports the size of a TIFF after rotation.
         width, height = height, width
     return ImageInfo(name, _MIME_TYPES[name], width, height, orientation)
 
@@ -204,23 +207,24 @@ def _require_decodable(info: ImageInfo) -> None:
     limit = _MAX_DECODED_PIXELS_OF.get(info.format, MAX_DECODED_PIXELS)
     if info.width * info.height > limit:
         raise Rejected(
-            f"The image has {info.width} x {info.height} pixels; at most {limit:,} pixels can be "
-            "processed. Make it smaller and drop it again."
+            f"The image has {info.width} x {info.height} pixels, but at most {limit:,} pixels can "
+            f"be processed in a {info.format} file. Make it smaller, then upload it again."
         )
     if info.height > MAX_LINES:
         raise Rejected(
-            f"The image is {info.height:,} pixels high; at most {MAX_LINES:,} can be processed."
+            f"The image is {info.height:,} pixels high, but at most {MAX_LINES:,} can be "
+            "processed. Make it smaller, then upload it again."
         )
 
 
 def _formats(file: IO[bytes]) -> tuple[str, ...]:
-    """Pillow's names of the formats that a file may have."""
+    """Pillow's names of the formats to try, judging by the first bytes."""
     start = file.read(12)
     if start[4:8] != b"ftyp":
         return ("JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP")
-    # Loaded only where needed: its libraries take 27 MB.
+    # Imported only when needed, because its libraries take 27 MB.
     import pillow_heif  # noqa: PLC0415
 
-    # An embedded preview must not stand in for the picture.
+    # Ignore embedded previews, so that none of them is taken for the picture.
     pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
     return ("AVIF", "HEIF")
