@@ -18,7 +18,7 @@ from pixian_s3 import pace, retry
 from pixian_s3.errors import Throttled, RetryLater, Unavailable
 from pixian_s3.job import Job
 from pixian_s3.lane import Lane
-from pixian_s3.pace import Limits, Look
+from pixian_s3.pace import Limits, Observation
 
 MAX_EVENT_AGE_SECONDS = 60
 """Of an upload's event in Lambda's queue, as in the template."""
@@ -265,7 +265,7 @@ class Simulation:
         self._outcome = Outcome()
         self._limits = Limits(case.start, case.most, case.ramp_seconds)
         self._first_look = self._random.uniform(0, LOOK_SECONDS)
-        look = Look(self._backlog, 0, self._first_look - LOOK_SECONDS)
+        look = Observation(self._backlog, 0, self._first_look - LOOK_SECONDS)
         self._pace = pace.decide(None, look, self._limits)
         self._most_lanes = self._pace.lanes
 
@@ -424,7 +424,7 @@ class Simulation:
         if self._now > LONGEST_SECONDS:
             raise RuntimeError(f"{self._open} images never ended.")
         last = self._pace
-        look = Look(self._seen_backlog, self._outcome.refusals, self._now)
+        look = Observation(self._seen_backlog, self._outcome.refusals, self._now)
         self._seen_backlog = self._backlog  # SQS says it a minute late
         self._pace = pace.decide(last, look, self._limits)
         self._most_lanes = max(last.lanes, self._pace.lanes)

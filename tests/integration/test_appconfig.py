@@ -60,14 +60,14 @@ def test_for_a_minute_appconfig_isnt_asked_again(subject: Subject) -> None:
     assert subject.service.polls == 1
 
 
-def test_after_a_minute_a_new_document_is_in_force(subject: Subject) -> None:
+def test_after_a_minute_a_new_document_is_used(subject: Subject) -> None:
     subject.form()
     subject.service.document = OTHER
     subject.expire()
     assert subject.form() == {"max_pixels": "100"}
 
 
-def test_a_document_that_stays_the_same_stays_in_force(subject: Subject) -> None:
+def test_a_document_that_stays_the_same_stays_in_use(subject: Subject) -> None:
     subject.form()
     subject.expire()
     assert subject.form() == {"test": "true"}
@@ -79,7 +79,7 @@ def test_the_last_good_document_survives_an_outage(subject: Subject) -> None:
     subject.service.away = True
     subject.expire()
     assert subject.form() == {"test": "true"}
-    assert "last good configuration stays in force" in subject.warnings[0]
+    assert "The last valid configuration is used" in subject.warnings[0]
 
 
 def test_the_last_good_document_survives_a_bad_one(subject: Subject) -> None:
@@ -90,7 +90,7 @@ def test_the_last_good_document_survives_a_bad_one(subject: Subject) -> None:
     assert "defaults.max_pixels" in subject.warnings[0]
 
 
-def test_a_bad_document_that_was_mended_is_in_force(subject: Subject) -> None:
+def test_a_bad_document_that_was_fixed_is_used(subject: Subject) -> None:
     subject.form()
     for document in (BAD, OTHER):
         subject.service.document = document
@@ -107,14 +107,14 @@ def test_after_a_failure_a_new_session_begins(subject: Subject) -> None:
     # When it is found out
     subject.expire()
     assert subject.form() == {"test": "true"}
-    # Then the next look begins another and sees what is new
+    # Then the next read begins another and sees what is new
     assert subject.form() == {"max_pixels": "100"}
     assert subject.service.sessions == 2
 
 
 def test_with_none_ever_all_images_are_blocked(subject: Subject) -> None:
     subject.service.away = True
-    with pytest.raises(Blocked, match="no usable configuration"):
+    with pytest.raises(Blocked, match="no valid configuration"):
         subject.live.current()
 
 

@@ -1,4 +1,4 @@
-"""One look after the other, on the real adapters; Lambda answers by its service model."""
+"""One run after the other, on the real adapters; Lambda answers by its service model."""
 
 import json
 from collections.abc import Iterator
@@ -92,8 +92,8 @@ class Subject:
             {"UUID": MAPPING, "ScalingConfig": {"MaximumConcurrency": retry}},
         )
 
-    def look(self) -> Told:
-        """Look once, a minute after the last time; every answer of Lambda must be used up."""
+    def run(self) -> Told:
+        """Run once, a minute after the last time; every answer of Lambda must be used up."""
         set_pace(self.pacing)
         self.stubber.assert_no_pending_responses()
         self.now += 60
@@ -113,23 +113,23 @@ def subject(aws: None, capsys: pytest.CaptureFixture[str]) -> Iterator[Subject]:
 
 @pytest.fixture
 def settled(subject: Subject) -> Subject:
-    """After the first look, without a backlog."""
+    """After the first run, without a backlog."""
     subject.expect_polled(2)
     subject.expect_reserved(3)
-    subject.look()
+    subject.run()
     return subject
 
 
-def test_the_first_look_sets_both_limits(subject: Subject) -> None:
+def test_the_first_run_sets_both_limits(subject: Subject) -> None:
     subject.expect_polled(2)
     subject.expect_reserved(3)
-    told = subject.look()
+    told = subject.run()
     totals = [told.total(n) for n in ("LanesAllowed", "UploadLanes", "RetryLanes", "Backlog")]
     assert totals == [5, 3, 2, 0]
 
 
-def test_a_look_that_changes_nothing_sets_nothing(settled: Subject) -> None:
-    told = settled.look()
+def test_a_run_that_changes_nothing_sets_nothing(settled: Subject) -> None:
+    told = settled.run()
     assert told.total("LanesAllowed") == 5
 
 
@@ -137,29 +137,29 @@ def test_a_backlog_moves_the_lanes_and_then_adds_some(settled: Subject) -> None:
     settled.send(3)
     settled.expect_reserved(1)
     settled.expect_polled(4)
-    assert settled.look().total("Backlog") == 3
+    assert settled.run().total("Backlog") == 3
     settled.expect_reserved(1)
     settled.expect_polled(5)
-    assert settled.look().total("LanesAllowed") == 6
+    assert settled.run().total("LanesAllowed") == 6
 
 
 def test_a_throttle_that_a_lane_counted_holds_the_ramp(settled: Subject) -> None:
     settled.send(3)
     settled.expect_reserved(1)
     settled.expect_polled(4)
-    settled.look()
+    settled.run()
     settled.pacing.record.count_throttle()
-    assert settled.look().total("LanesAllowed") == 5
+    assert settled.run().total("LanesAllowed") == 5
     settled.expect_reserved(1)
     settled.expect_polled(5)
-    assert settled.look().total("LanesAllowed") == 6
+    assert settled.run().total("LanesAllowed") == 6
 
 
 def test_the_limits_are_set_again_after_an_hour(settled: Subject) -> None:
     settled.now += SETTING_SECONDS
     settled.expect_polled(2)
     settled.expect_reserved(3)
-    settled.look()
+    settled.run()
 
 
 def test_an_account_that_cannot_reserve_gets_one_line_and_a_metric_each_time(
@@ -167,11 +167,12 @@ def test_an_account_that_cannot_reserve_gets_one_line_and_a_metric_each_time(
 ) -> None:
     subject.expect_polled(2)
     subject.expect_refused()
-    first, second = subject.look(), subject.look()
+    first, second = subject.run(), subject.run()
     assert [line["message"] for line in first.logs if line["level"] == "WARNING"] == [
         "This account can't reserve 3 concurrent executions for UploadFunction. "
-        "What was reserved before stays; if nothing was, only the lanes of the retry queue are "
-        "limited. Ask AWS for a higher limit. Lambda says: An error occurred "
+        "An earlier reservation stays in effect; without one, only RetryFunction's concurrency is "
+        "limited. Ask AWS for a higher limit of concurrent executions. Lambda's answer: An error "
+        "occurred "
         f"(InvalidParameterValueException) when calling the PutFunctionConcurrency operation: "
         f"{NO_ROOM}"
     ]
@@ -182,53 +183,53 @@ def test_an_account_that_cannot_reserve_gets_one_line_and_a_metric_each_time(
 def test_its_retry_lanes_are_paced_all_the_same(subject: Subject) -> None:
     subject.expect_polled(2)
     subject.expect_refused()
-    subject.look()
+    subject.run()
     subject.send(1)
     subject.expect_refused()
     subject.expect_polled(4)
-    told = subject.look()
+    told = subject.run()
     assert (told.total("RetryLanes"), told.total("ReservationsRefused")) == (4, 1)
 
 
-def test_limits_that_were_set_in_part_are_set_at_the_next_look(settled: Subject) -> None:
+def test_limits_that_were_set_in_part_are_set_by_the_next_run(settled: Subject) -> None:
     # Given that Lambda was busy with the mapping when a backlog came
     settled.send(1)
     settled.expect_reserved(1)
     settled.stubber.add_client_error("update_event_source_mapping", "ResourceInUseException")
     with pytest.raises(ClientError):
-        settled.look()
+        settled.run()
     # And that the backlog went, so that the decision is the one before
     settled.drain()
     settled.now += 60
     # Then both are set, though nothing seems to have changed
     settled.expect_polled(2)
     settled.expect_reserved(3)
-    settled.look()
+    settled.run()
 
 
-def test_limits_that_two_looks_set_at_once_are_set_again(settled: Subject) -> None:
-    # Given a look that has begun to set the limits, and another one that sets them meanwhile
+def test_limits_that_two_runs_set_at_once_are_set_again(settled: Subject) -> None:
+    # Given a run that has begun to set the limits, and another one that sets them meanwhile
     record, now = settled.pacing.record, settled.now
     first = record.begin_setting()
     second = record.begin_setting()
     record.write_setting(Setting(Lanes(1, 4), reserved=True, set_at=now), second)
     record.write_setting(Setting(Lanes(3, 2), reserved=True, set_at=now), first)
-    # Then nobody knows what Lambda has, and the next look sets both
+    # Then nobody knows what Lambda has, and the next run sets both
     settled.expect_polled(2)
     settled.expect_reserved(3)
-    settled.look()
+    settled.run()
     # And the one after that has nothing to do
-    settled.look()
+    settled.run()
 
 
 def test_a_refusal_is_logged_again_only_after_it_worked_in_between(subject: Subject) -> None:
     subject.expect_polled(2)
     subject.expect_refused()
-    subject.look()
+    subject.run()
     subject.now += SETTING_SECONDS
     subject.expect_polled(2)
     subject.expect_refused()
-    assert [line["level"] for line in subject.look().logs] == ["INFO"]
+    assert [line["level"] for line in subject.run().logs] == ["INFO"]
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,7 @@ def test_an_item_of_another_version_is_read(settled: Subject, missing: str) -> N
     assert remembered.setting.lanes == Lanes(3, 2)
 
 
-def test_throttles_count_before_the_first_look(subject: Subject) -> None:
+def test_throttles_count_before_the_first_run(subject: Subject) -> None:
     subject.pacing.record.count_throttle()
     remembered = subject.pacing.record.read()
     assert (remembered.pace, remembered.setting, remembered.throttles) == (None, None, 1)
@@ -271,7 +272,7 @@ def test_a_throttle_that_cannot_be_counted_is_no_error(subject: Subject) -> None
 
 
 def test_the_metrics_have_one_dimension(settled: Subject) -> None:
-    told = settled.look()
+    told = settled.run()
     (line,) = told.metrics
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Dimensions"] == [["service"]], json.dumps(line)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixian_s3.pace import Lanes, Limits, Look, Pace, decide, split
+from pixian_s3.pace import Lanes, Limits, Observation, Pace, decide, split
 from tests.builders import NOON
 
 LIMITS = Limits(start=5, most=8, ramp_seconds=300)
@@ -28,7 +28,7 @@ def paces(
     for number, (backlog, throttled) in enumerate(minutes):
         throttles += throttled
         now = NOON + 60 * number + (late.pop(0) if late else 0)
-        last = decide(last, Look(backlog, throttles, now), limits)
+        last = decide(last, Observation(backlog, throttles, now), limits)
         made.append(last)
     return made
 
@@ -71,39 +71,39 @@ def test_the_lanes_stay_with_the_retry_queue_until_the_backlog_is_over() -> None
     assert [split(pace).retry for pace in made] == [4] * 6 + [2, 4]
 
 
-def test_looks_that_come_a_little_early_or_late_keep_the_mean_of_the_ramp() -> None:
+def test_observations_a_little_early_or_late_keep_the_mean_of_the_ramp() -> None:
     jitter = [0.0, 30, -3, 2, 0, 40, 1, 3, 0, 4, 50, 0, 2, 5, -2, 20, 0]
     made = paces([BUSY] * 16, jitter=jitter)
     assert [pace.lanes for pace in made] == [5] * 5 + [6] * 5 + [7] * 5 + [8]
 
 
-def test_missed_looks_are_not_made_up_for() -> None:
-    first = decide(None, Look(9, 0, NOON), LIMITS)
-    late = decide(first, Look(9, 0, NOON + 3000), LIMITS)
-    soon = decide(late, Look(9, 0, NOON + 3060), LIMITS)
+def test_missed_observations_are_not_made_up_for() -> None:
+    first = decide(None, Observation(9, 0, NOON), LIMITS)
+    late = decide(first, Observation(9, 0, NOON + 3000), LIMITS)
+    soon = decide(late, Observation(9, 0, NOON + 3060), LIMITS)
     assert (late.lanes, soon.lanes) == (6, 6)
 
 
-def test_a_look_that_comes_twice_decides_once() -> None:
+def test_a_duplicate_observation_decides_once() -> None:
     (*_, last) = paces([BUSY] * 11 + [THROTTLED])
-    look = Look(1000, last.throttles + 3, last.looked_at + 60)
-    once = decide(last, look, LIMITS)
+    seen = Observation(1000, last.throttles + 3, last.observed_at + 60)
+    once = decide(last, seen, LIMITS)
     assert once.lanes == last.lanes - 1
-    assert decide(once, replace(look, now=look.now + 1, throttles=99), LIMITS) == once
+    assert decide(once, replace(seen, now=seen.now + 1, throttles=99), LIMITS) == once
 
 
 def test_a_clock_that_was_put_back_stops_nothing() -> None:
     (*_, last) = paces([BUSY] * 11)
-    look = Look(0, 0, last.looked_at - 86_400)
-    again = decide(decide(last, look, LIMITS), replace(look, now=look.now + 600), LIMITS)
-    assert again.looked_at == look.now + 600
+    seen = Observation(0, 0, last.observed_at - 86_400)
+    again = decide(decide(last, seen, LIMITS), replace(seen, now=seen.now + 600), LIMITS)
+    assert again.observed_at == seen.now + 600
 
 
-def test_other_limits_are_in_force_at_the_next_look() -> None:
+def test_other_limits_are_in_effect_at_the_next_observation() -> None:
     (*_, last) = paces([BUSY] * 11)
-    look = Look(1000, 0, last.looked_at + 60)
-    assert decide(last, look, Limits(5, 6, 300)).lanes == 6
-    assert decide(last, look, Limits(20, 30, 300)).lanes == 20
+    seen = Observation(1000, 0, last.observed_at + 60)
+    assert decide(last, seen, Limits(5, 6, 300)).lanes == 6
+    assert decide(last, seen, Limits(20, 30, 300)).lanes == 20
 
 
 def test_fewer_at_most_than_at_the_start_are_as_many_as_at_the_start() -> None:
@@ -131,13 +131,13 @@ def test_the_retry_queue_has_most_lanes_during_a_backlog(
 
 
 @given(st.lists(MOMENTS, max_size=60), LIMITED)
-def test_whatever_happens_the_lanes_stay_within_their_limits(
+def test_the_lanes_always_stay_within_their_limits(
     moments: list[tuple[int, int, float]], limits: Limits
 ) -> None:
     last, throttles, now = None, 0, NOON
     for backlog, throttled, passed in moments:
         throttles, now = throttles + throttled, now + passed
-        pace = decide(last, Look(backlog, throttles, now), limits)
+        pace = decide(last, Observation(backlog, throttles, now), limits)
         assert limits.start <= pace.lanes <= max(limits.start, limits.most)
         # Never faster than Pixian asks for: one at a time.
         assert last is None or pace.lanes - last.lanes <= 1
@@ -151,9 +151,9 @@ def test_whatever_happens_the_lanes_stay_within_their_limits(
 @given(st.lists(st.floats(45, 130), max_size=200), st.floats(60, 900))
 def test_the_ramp_is_never_faster_than_asked_for(gaps: list[float], ramp: float) -> None:
     limits = Limits(5, 1000, ramp)
-    first = last = decide(None, Look(9, 0, NOON), limits)
+    first = last = decide(None, Observation(9, 0, NOON), limits)
     now = NOON
     for gap in gaps:
         now += gap
-        last = decide(last, Look(9, 0, now), limits)
+        last = decide(last, Observation(9, 0, now), limits)
     assert (last.lanes - first.lanes) * ramp <= now - NOON + 10

@@ -1,7 +1,7 @@
-"""What one execution environment remembers between images: how Pixian answered it.
+"""The state of a lane: how Pixian answered its last calls.
 
-An execution environment handles one invocation at a time. It is what Pixian's rules call a thread
-of work: a lane.
+A lane is one Lambda execution environment, which handles one invocation at a time. Pixian's rules
+call it a thread.
 """
 
 from pixian_s3 import retry
@@ -12,37 +12,37 @@ COUNT_SECONDS = 30.0
 whether there was one."""
 
 BLOCKED_SECONDS = 60
-"""A lane that found all images blocked says so for this long without trying another one."""
+"""How long a lane that found all images blocked postpones others without trying them."""
 
 
 class Lane:
-    """This process's lane.
+    """The lane of this process.
 
     Attributes:
-        throttles: answers of 429 since the last success.
+        throttles: The number of 429 answers since the last success.
     """
 
     def __init__(self) -> None:
         self.throttles = 0
-        # Its words only: the error itself would keep all that its traceback refers to.
+        # Message and status only: the exception would keep its whole traceback alive.
         self._blocked: tuple[str, int | None] | None = None
         self._blocked_at = 0.0
         self._counted_at = -COUNT_SECONDS
 
     def succeeded(self) -> None:
-        """Note that Pixian took an image."""
+        """Record that Pixian processed an image."""
         self.throttles = 0
         self._blocked = None
 
     def failed(self, error: RetryLater, now: float) -> int:
-        """Note why an image couldn't be processed.
+        """Record why an image couldn't be processed.
 
         Args:
-            error: the reason.
-            now: seconds since the epoch.
+            error: The reason.
+            now: Seconds since the epoch.
 
         Returns:
-            The seconds to wait before this lane makes its next request.
+            Seconds to wait before this lane makes its next call.
         """
         if isinstance(error, Blocked) and error.for_all:
             self._blocked, self._blocked_at = (str(error), error.status), now
@@ -52,11 +52,10 @@ class Lane:
         return retry.lane_wait_seconds(self.throttles, error.retry_after)
 
     def require_open(self, now: float) -> None:
-        """Make sure that it is worth trying an image.
+        """Check that this lane didn't find all images blocked less than a minute ago.
 
         Raises:
-            Blocked: this lane found all images blocked less than a minute ago. Raising it doesn't
-                restart the minute.
+            Blocked: It did. This doesn't restart the minute.
         """
         if self._blocked and 0 <= now - self._blocked_at < BLOCKED_SECONDS:
             reason, status = self._blocked

@@ -1,4 +1,4 @@
-"""One look a minute: how many lanes there may be from now on."""
+"""Set the number of lanes once a minute: observe, decide, apply."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from pixian_s3.aws.concurrency import Concurrency
 from pixian_s3.aws.pace_record import PaceRecord, Setting
 from pixian_s3.aws.queues import Queues
 from pixian_s3.aws.telemetry import Telemetry
-from pixian_s3.pace import Lanes, Limits, Look, decide, split
+from pixian_s3.pace import Lanes, Limits, Observation, decide, split
 
 SETTING_SECONDS = 3600
-"""The limits are set again after this time, in case something else changed them."""
+"""After this time the limits are set again, in case something else changed them."""
 
 
 @dataclass(frozen=True)
 class Pacing:
-    """What a look needs, made in `wiring`; `now` gives seconds since the epoch."""
+    """The dependencies of `set_pace`, built in `wiring`; `now` returns seconds since the epoch."""
 
     limits: Limits
     record: PaceRecord
@@ -26,14 +26,15 @@ class Pacing:
 
 
 def set_pace(pacing: Pacing) -> None:
-    """Look, decide, set the limits if they change, and remember it for the next look.
+    """Observe the queue, decide the pace, apply the limits if they change, and save the decision.
 
     Raises:
-        ClientError, BotoCoreError: a part of AWS is unavailable. The next look makes up for it.
+        ClientError, BotoCoreError: An AWS service is unavailable. The next run tries again.
     """
     now, remembered = pacing.now(), pacing.record.read()
     backlog = pacing.queues.backlog()
-    pace = decide(remembered.pace, Look(backlog, remembered.throttles, now), pacing.limits)
+    seen = Observation(backlog, remembered.throttles, now)
+    pace = decide(remembered.pace, seen, pacing.limits)
     lanes, setting = split(pace), remembered.setting
     if setting is None or setting.lanes != lanes or now - setting.set_at >= SETTING_SECONDS:
         setting = _set(lanes, setting, now, pacing)
@@ -47,8 +48,9 @@ def _set(lanes: Lanes, before: Setting | None, now: float, pacing: Pacing) -> Se
     if refusal and (before is None or before.reserved):
         pacing.telemetry.warn(
             f"This account can't reserve {lanes.upload} concurrent executions for UploadFunction. "
-            "What was reserved before stays; if nothing was, only the lanes of the retry queue are "
-            f"limited. Ask AWS for a higher limit. Lambda says: {refusal}"
+            "An earlier reservation stays in effect; without one, only RetryFunction's concurrency "
+            "is limited. Ask AWS for a higher limit of concurrent executions. Lambda's answer: "
+            f"{refusal}"
         )
     setting = Setting(lanes, reserved=refusal is None, set_at=now)
     pacing.record.write_setting(setting, change)

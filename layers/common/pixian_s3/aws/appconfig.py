@@ -1,4 +1,4 @@
-"""The configuration in force, from AWS AppConfig."""
+"""The current configuration, from AWS AppConfig."""
 
 from collections.abc import Callable
 
@@ -12,12 +12,14 @@ MAX_AGE_SECONDS = 60
 
 
 class LiveConfiguration:
-    """The newest usable document; the last good one while AppConfig is away or the newest is bad.
+    """The latest valid document.
+
+    The last valid document is used while AppConfig is unavailable or the latest one is invalid.
 
     Args:
-        new_provider: makes a provider; a new one starts a new AppConfig session.
-        profile: the configuration profile's id.
-        warn: told why a newer document isn't used.
+        new_provider: Makes a provider; each one starts its own AppConfig session.
+        profile: The ID of the configuration profile.
+        warn: Called with the reason when the latest document can't be used.
     """
 
     def __init__(
@@ -34,17 +36,17 @@ class LiveConfiguration:
         self._last_good: Configuration | None = None
 
     def current(self) -> Configuration:
-        """The configuration to use now.
+        """Get the current configuration, cached for `MAX_AGE_SECONDS`.
 
         Raises:
-            Blocked: there is none, and there never was since this process began.
+            Blocked: No valid configuration was found since this process started.
         """
         try:
             self._refresh()
         except (GetParameterError, InvalidConfiguration) as error:
             if self._last_good is None:
-                raise Blocked(f"There is no usable configuration: {error}") from error
-            self._warn(f"The last good configuration stays in force: {error}")
+                raise Blocked(f"There is no valid configuration: {error}") from error
+            self._warn(f"The last valid configuration is used instead: {error}")
         assert self._last_good is not None  # noqa: S101 - _refresh sets it or raises
         return self._last_good
 
@@ -58,8 +60,8 @@ class LiveConfiguration:
         try:
             text = self._provider.get(self._profile, max_age=MAX_AGE_SECONDS)
         except GetParameterError:
-            # A session's token lives for a day; a provider never starts a second session.
+            # A session's token expires after a day, and a provider can't start a second session.
             self._provider = self._new_provider()
             raise
-        assert isinstance(text, bytes)  # noqa: S101 - no transform was asked for
+        assert isinstance(text, bytes)  # noqa: S101 - no transform is set
         return text

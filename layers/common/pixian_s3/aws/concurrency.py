@@ -1,4 +1,4 @@
-"""Lambda's two limits on parallel invocations, as far as PaceFunction sets them."""
+"""The two Lambda concurrency limits that PaceFunction sets."""
 
 from typing import TYPE_CHECKING
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 class Concurrency:
-    """UploadFunction's reserved concurrency and the maximum concurrency of RetryQueue's mapping.
+    """UploadFunction's reserved concurrency, and the event source mapping's maximum concurrency.
 
     Args:
-        functions: a client of Lambda.
-        upload_function: its name.
-        retry_mapping: the UUID of the event source mapping from RetryQueue to RetryFunction.
+        functions: The Lambda client.
+        upload_function: The name of UploadFunction.
+        retry_mapping: The UUID of the event source mapping from RetryQueue to RetryFunction.
     """
 
     def __init__(self, functions: "LambdaClient", upload_function: str, retry_mapping: str) -> None:
@@ -26,14 +26,15 @@ class Concurrency:
         """Set both limits.
 
         Returns:
-            What Lambda said if the account can't reserve so much; the mapping is set all the same.
+            None, or Lambda's message if the account can't reserve that many concurrent executions;
+            the event source mapping is updated in either case.
 
         Raises:
-            ClientError, BotoCoreError: Lambda refuses, is still busy with the last change, or can't
-                be reached.
+            ClientError, BotoCoreError: Lambda refused the change, is still applying the last one,
+                or is unavailable.
         """
-        # A split moves lanes from one function to the other. The one that has fewer now gives them
-        # up first, so that the limits never allow too many, also if this ends in between.
+        # When lanes move from one function to the other, lower the limit of the giving function
+        # first: even if this fails in between, the limits never allow too many lanes.
         if lanes.upload < lanes.retry:
             refusal = self._reserve(lanes.upload)
             self._poll(lanes.retry)
@@ -48,7 +49,7 @@ class Concurrency:
                 FunctionName=self._upload_function, ReservedConcurrentExecutions=upload
             )
         except self._lambda.exceptions.InvalidParameterValueException as error:
-            # Lambda's answer if fewer unreserved ones would be left than an account must keep.
+            # Lambda refuses to leave the account less unreserved concurrency than it must keep.
             return str(error)
         return None
 

@@ -1,4 +1,4 @@
-"""The pace's own item in the table: throttles counted where they happen, and the last decision."""
+"""The pace's item in the table: the count of 429 answers, and the last decision."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,12 +20,12 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Setting:
-    """The limits that Lambda has.
+    """The limits as they were set in Lambda.
 
     Attributes:
-        lanes: of both functions.
-        reserved: whether the account could reserve UploadFunction's.
-        set_at: seconds since the epoch.
+        lanes: The lanes of both functions.
+        reserved: Whether the account could reserve concurrency for UploadFunction.
+        set_at: Seconds since the epoch.
     """
 
     lanes: Lanes
@@ -35,12 +35,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class Remembered:
-    """What the item holds.
+    """The content of the item.
 
     Attributes:
-        pace: the last decision; None if there is none.
-        setting: None while it is being changed, and if a change didn't come to its end.
-        throttles: all that were ever counted.
+        pace: The last decision; None if there is none.
+        setting: The current limits; None while they are being changed or if a change failed.
+        throttles: The total number of 429 answers so far.
     """
 
     pace: Pace | None
@@ -49,19 +49,16 @@ class Remembered:
 
 
 class PaceRecord:
-    """One item that the functions add to and PaceFunction reads.
-
-    It has no expiration: as long as there is a stack, there is a pace.
-    """
+    """The item, which never expires: lanes count 429 answers, PaceFunction saves its decisions."""
 
     def __init__(self, dynamodb: "DynamoDBClient", table_name: str) -> None:
         self._dynamodb = dynamodb
         self._at: dict[str, Any] = {"TableName": table_name, "Key": {"id": {"S": ID}}}
 
     def count_throttle(self) -> None:
-        """Count one time that Pixian took no image: a 429, or a lane that found itself blocked.
+        """Count a 429 answer, or a lane that found all images blocked.
 
-        If that fails, the pace may rise too early; the lane that was throttled waits all the same.
+        A failure to count is ignored: the pace may rise too early, but the throttled lane waits.
         """
         with suppress(ClientError, BotoCoreError):
             self._dynamodb.update_item(
@@ -71,23 +68,23 @@ class PaceRecord:
             )
 
     def read(self) -> Remembered:
-        """The last decision, and the throttles counted up to now.
+        """Read the last decision and the number of 429 answers so far.
 
         Raises:
-            ClientError, BotoCoreError: the table can't be reached.
+            ClientError, BotoCoreError: The table is unavailable.
         """
         item = self._dynamodb.get_item(**self._at, ConsistentRead=True).get("Item", {})
         throttles = int(item.get("throttles", {}).get("N", 0))
         return Remembered(_read(_pace, item), _read(_setting, item), throttles)
 
     def begin_setting(self) -> str:
-        """Note that the limits are about to be changed, in case this doesn't come to its end.
+        """Record that a change of the limits has started, in case it fails halfway.
 
         Returns:
-            What `write` needs to know that nobody else has begun since.
+            The ID of the change, for `write_setting`.
 
         Raises:
-            ClientError, BotoCoreError: the table can't be reached.
+            ClientError, BotoCoreError: The table is unavailable.
         """
         change = uuid4().hex
         self._dynamodb.update_item(
@@ -98,31 +95,34 @@ class PaceRecord:
         return change
 
     def write(self, pace: Pace) -> None:
-        """Keep a decision for the next look.
+        """Save a decision.
 
         Raises:
-            ClientError, BotoCoreError: the table can't be reached.
+            ClientError, BotoCoreError: The table is unavailable.
         """
         values: dict[str, AttributeValueTypeDef] = {
             "version": {"N": str(VERSION)},
             "lanes": {"N": str(pace.lanes)},
             "backlog": {"BOOL": pace.backlog},
             "throttles_seen": {"N": str(pace.throttles)},
-            "looked_at": {"N": str(pace.looked_at)},
+            "looked_at": {"N": str(pace.observed_at)},
             "quiet_since": {"N": str(pace.quiet_since)},
             "backlog_at": {"N": str(pace.backlog_at)},
         }
         self._set(values)
 
     def write_setting(self, setting: Setting, change: str) -> None:
-        """Keep what was set; if somebody else has begun to set meanwhile, the next look sets again.
+        """Record that a change of the limits is complete.
+
+        If another change has started meanwhile, nobody knows which one Lambda applied last, so the
+        next run sets the limits again.
 
         Args:
-            setting: the limits.
-            change: what `begin_setting` returned.
+            setting: The limits.
+            change: The ID that `begin_setting` returned.
 
         Raises:
-            ClientError, BotoCoreError: the table can't be reached.
+            ClientError, BotoCoreError: The table is unavailable.
         """
         values: dict[str, AttributeValueTypeDef] = {
             "upload_lanes": {"N": str(setting.lanes.upload)},
@@ -136,7 +136,7 @@ class PaceRecord:
             self.begin_setting()
 
     def _set(self, values: "dict[str, AttributeValueTypeDef]", change: str | None = None) -> None:
-        """Set attributes; with `change`, only while that is the last one that was begun."""
+        """Set attributes; with `change`, only if no other change has started since."""
         known = {f":{name}": value for name, value in values.items()}
         condition: dict[str, Any] = {}
         if change is not None:
@@ -151,8 +151,8 @@ class PaceRecord:
         )
 
 
-# Of a later version, too: fields that are unknown here are ignored, missing ones have defaults. An
-# item that can't be read is as good as none.
+# The item may be from another version of this program: unknown attributes are ignored, and missing
+# ones have defaults. An unreadable item counts as missing.
 
 
 def _read[T](read: Callable[[dict[str, Any]], T], item: dict[str, Any]) -> T | None:
@@ -163,14 +163,14 @@ def _read[T](read: Callable[[dict[str, Any]], T], item: dict[str, Any]) -> T | N
 
 
 def _pace(item: dict[str, Any]) -> Pace:
-    looked_at = float(item["looked_at"]["N"])
+    observed_at = float(item["looked_at"]["N"])
     return Pace(
         lanes=int(item["lanes"]["N"]),
         backlog=bool(item.get("backlog", {}).get("BOOL", False)),
         throttles=int(item.get("throttles_seen", {}).get("N", 0)),
-        looked_at=looked_at,
-        quiet_since=float(item.get("quiet_since", {}).get("N", looked_at)),
-        backlog_at=float(item.get("backlog_at", {}).get("N", looked_at)),
+        observed_at=observed_at,
+        quiet_since=float(item.get("quiet_since", {}).get("N", observed_at)),
+        backlog_at=float(item.get("backlog_at", {}).get("N", observed_at)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The secret with the credentials, from AWS Secrets Manager."""
+"""Pixian's credentials, from AWS Secrets Manager."""
 
 from collections.abc import Callable
 
@@ -21,10 +21,10 @@ class Secret[T]:
         self._parse = parse
 
     def get(self, *, fresh: bool = False) -> T:
-        """The secret, cached for five minutes unless a `fresh` one is asked for.
+        """Get the secret, cached for `MAX_AGE_SECONDS` unless a `fresh` one is asked for.
 
         Raises:
-            Blocked: the secret can't be read, or holds no credentials yet.
+            Blocked: The secret can't be read or has no valid credentials yet.
         """
         text = self._text(fresh=fresh)
         try:
@@ -32,7 +32,7 @@ class Secret[T]:
         except Blocked:
             if fresh:
                 raise
-            # It may have been mended since it was cached.
+            # The secret may have been corrected since it was cached.
             return self._parse(self._text(fresh=True))
 
     def _text(self, *, fresh: bool) -> str:

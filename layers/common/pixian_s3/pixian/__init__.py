@@ -1,1 +1,1 @@
-"""The Pixian API: the call, what it takes and what its answers mean."""
+"""The Pixian API: the client, its inputs and its credentials."""

@@ -1,4 +1,4 @@
-"""Who we are to Pixian: the API's id and secret, in a JSON object."""
+"""Pixian's API ID and API secret, stored as a JSON object."""
 
 import base64
 import json
@@ -12,48 +12,49 @@ PLACEHOLDER = "REPLACE_ME"
 
 @dataclass(frozen=True)
 class Credentials:
-    """The API's id and secret; the secret doesn't show when printed."""
+    """The API ID and the API secret; the secret is hidden from `repr`."""
 
     api_id: str
     api_secret: str = field(repr=False)
 
     def secrets(self) -> list[str]:
-        """What of them nobody may read in a log: the secret, bare and as HTTP Basic sends it."""
+        """The strings to redact in logs: the secret, plain and as HTTP basic authentication."""
         sent = [_base64(self.api_secret), _base64(f"{self.api_id}:{self.api_secret}")]
         return [self.api_secret, *sent]
 
 
 def parse(text: str) -> Credentials:
-    """The credentials in the secret's text.
+    """Parse the content of the Secrets Manager secret.
 
     Raises:
-        Blocked: there are none in it yet, or none that can be sent.
+        Blocked: The secret is malformed, is still the placeholder, or can't be sent in a header.
     """
     try:
         secret = json.loads(text)
         api_id, api_secret = secret["api_id"], secret["api_secret"]
     except (ValueError, TypeError, KeyError, RecursionError):
-        # `from None`: the cause would carry the secret's text into the log.
+        # `from None`, because the cause would put the secret's content into the log.
         raise Blocked(
             'The credentials secret must be JSON like {"api_id": "…", "api_secret": "…"}.'
         ) from None
     if PLACEHOLDER in (api_id, api_secret):
         raise Blocked(
-            "The credentials secret is still a placeholder: fill in the Pixian API id and secret."
+            "The credentials secret is still a placeholder. Store your Pixian API ID and secret in "
+            "it."
         )
     if not (_can_be_sent(api_id) and _can_be_sent(api_secret)):
         raise Blocked(
-            "The credentials secret holds an api_id or api_secret that is empty, no text, or has "
-            "spaces or special characters in it: copy both anew from your Pixian account."
+            "In the credentials secret, api_id or api_secret is empty, isn't text, or contains "
+            "spaces or special characters. Copy both again from your Pixian account."
         )
     return Credentials(api_id, api_secret)
 
 
 def _base64(text: str) -> str:
-    """Without the padding, which a quotation may have lost."""
+    """Base64 without padding, because a message may quote it without."""
     return base64.b64encode(text.encode()).decode().rstrip("=")
 
 
 def _can_be_sent(value: object) -> bool:
-    """In a header; an error about what can't be would quote the secret."""
+    """Whether a value is valid in a header; an error about an invalid header would quote it."""
     return isinstance(value, str) and re.fullmatch("[!-~]+", value) is not None

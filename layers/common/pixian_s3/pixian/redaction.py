@@ -1,4 +1,4 @@
-"""Secrets taken out of what others wrote, before it gets into a log or a report."""
+"""Remove secrets from text that others wrote, before it reaches a log or a report."""
 
 import html
 import json
@@ -10,9 +10,10 @@ _URL_SAFE = str.maketrans("+/", "-_")
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
-    """The text with `…` in place of each secret, in whatever form it is quoted."""
+    """Replace each secret by `…`, including URL-encoded, JSON, HTML and base64 forms of it."""
     forms = {form for secret in secrets for form in _forms(secret)}
-    # The longest first, so that nothing is left over of it. Percent-encoding has no one case.
+    # Match the longest form first, so that no part of it is left over. Ignore case, because
+    # percent-encoding may use either.
     pattern = "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
     return re.sub(pattern, "…", text, flags=re.IGNORECASE) if pattern else text
 
@@ -27,6 +28,6 @@ def _forms(secret: str) -> set[str]:
         in_json.replace("/", "\\/"),
         "".join(c if c.isalnum() else f"\\u{ord(c):04x}" for c in secret),
         html.escape(secret),
-        # Base64 as it stands in addresses.
+        # URL-safe base64.
         secret.translate(_URL_SAFE),
     }
