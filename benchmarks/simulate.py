@@ -1,6 +1,6 @@
-"""How long a backlog takes: `make simulate`, or `python -m benchmarks.simulate --help`.
+"""Simulate how long a backlog takes: `make simulate`, or `python -m benchmarks.simulate --help`.
 
-Prints a table in Markdown, and with --plot the lanes and the backlog over time for Mermaid.
+Prints a Markdown table; with --plot also Mermaid charts of the lanes and the backlog over time.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from benchmarks.simulation.model import Case, Outcome, Simulation
 
 _SETTLED_SECONDS = 180
-"""After a large upload; until then its own events hold UploadFunction's lanes."""
+"""The time after a large upload during which its own events occupy UploadFunction's lanes."""
 
 _POINTS = 40
 _RUNS = 100
@@ -28,7 +28,7 @@ _HEADINGS = (
 
 
 class Row(NamedTuple):
-    """A line of the table: how the service is, in words, and the case; --plot plots some."""
+    """A row of the table: a description of the service, the case, and whether --plot plots it."""
 
     service: str
     case: Case
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 def upload(images: int, most: int = 100, *limits: tuple[float, int]) -> Case:
-    """So many images at once, to a service with these limits."""
+    """A single upload of many images, to a service with these limits."""
     return Case(((0, images),), most=most, limits=limits)
 
 
@@ -52,13 +52,13 @@ def rows() -> Iterator[Row]:
     yield Row("503 from 1 h to 1 h 20 min", replace(hard, failing=((3600, 4800),)))
     falling = upload(100_000, 100, (7200, 15), (9000, 100))
     yield Row("limit 15 from 2 h to 2.5 h", falling, plotted=True)
-    yield Row("PaceFunction at any second of its minute", replace(hard, look_jitter=59))
+    yield Row("PaceFunction at any second of its minute", replace(hard, jitter=59))
     stream = tuple((60.0 * minute, 120) for minute in range(180))
     yield Row("120 uploads a minute", Case(stream))
 
 
 def collapses() -> Iterator[Row]:
-    """Images that all lanes take from RetryQueue, with and without a lane's own wait."""
+    """Backlogs that all lanes work on from the start, with and without the wait of a lane."""
     few = Case(((0, 80),), 1, 8, 8, limits=((0, 2),), backfill=True, fresh_seconds=0)
     many = Case(((0, 10_000),), 5, 100, 100, limits=((0, 50),), backfill=True, fresh_seconds=0)
     for case in (few, many):
@@ -67,7 +67,7 @@ def collapses() -> Iterator[Row]:
 
 
 def main() -> None:
-    """Simulate what the arguments ask for."""
+    """Run the simulations that the arguments select."""
     arguments = _arguments()
     seed = secrets.randbelow(2**32) if arguments.seed is None else arguments.seed
     print(f"Seed {seed}, {arguments.seconds:g} s a call.\n")
@@ -87,16 +87,20 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Simulate how long a large upload takes. Without --images, --limit and "
-        "--most: a table of cases from 100 to 10,000,000 images, in about a minute."
+        description="Simulates how long a large upload takes. Without --images, --limit and "
+        "--most, prints a table of cases from 100 to 10,000,000 images; this takes about a minute."
     )
     add = parser.add_argument
-    add("--images", type=_positive, help="images uploaded at once (default: 10,000)")
-    add("--seconds", type=float, default=5, help="mean of a call, in s (default: 5)")
-    add("--limit", type=_positive, help="calls that the service runs at a time (default: any)")
-    add("--most", type=_positive, help="lanes at most, the stack's MaxConcurrency (default: 25)")
-    add("--seed", type=int, help="repeats what is random (default: a new one, which is printed)")
-    add("--plot", action="store_true", help="print lanes and backlog over time, for Mermaid")
+    add("--images", type=_positive, help="number of images to upload at once (default: 10,000)")
+    add("--seconds", type=float, default=5, help="mean duration of a call, in seconds (default: 5)")
+    add(
+        "--limit",
+        type=_positive,
+        help="calls that the service runs in parallel (default: unlimited)",
+    )
+    add("--most", type=_positive, help="maximum number of lanes, MaxConcurrency (default: 25)")
+    add("--seed", type=int, help="random seed (default: a new one, which is printed)")
+    add("--plot", action="store_true", help="also print Mermaid charts of lanes and backlog")
     arguments = parser.parse_args()
     if arguments.seconds <= 0:
         parser.error("--seconds must be more than 0")
@@ -119,7 +123,7 @@ def _chosen(arguments: argparse.Namespace) -> Row:
 
 def _run(case: Case, seed: int) -> Outcome:
     with tqdm(total=case.images, unit=" images", leave=False, disable=None) as bar:
-        return Simulation(case, seed, on_look=lambda ended: bar.update(ended - bar.n)).run()
+        return Simulation(case, seed, on_observation=lambda ended: bar.update(ended - bar.n)).run()
 
 
 def _table(table: list[Row], seed: int, columns: int = len(_HEADINGS)) -> None:
@@ -154,7 +158,7 @@ def _measured(row: Row, outcome: Outcome) -> list[str]:
 
 
 def _print_first_minutes(seed: int) -> None:
-    """The share of single uploads that wait over a minute, by when they are made."""
+    """Print the share of single uploads that wait over a minute, by the time of the upload."""
     print(f"\nSingle uploads soon after a large one, taken after 1 min or more ({_RUNS} runs):\n")
     starts = range(0, _SETTLED_SECONDS + _WINDOW_SECONDS, _WINDOW_SECONDS)
     print(_line("images", *(f"{start}-{start + _WINDOW_SECONDS} s" for start in starts)))
@@ -171,7 +175,7 @@ def _print_first_minutes(seed: int) -> None:
 
 
 def _plot(row: Row, outcome: Outcome) -> None:
-    """The lanes as a line, the backlog as bars, in per cent of the images."""
+    """Print a chart with the lanes as a line and the backlog as bars, in percent of the images."""
     case, samples = row.case, outcome.samples
     shown = [samples[(len(samples) - 1) * point // (_POINTS - 1)] for point in range(_POINTS)]
     bars = (f"{100 * sample.backlog / case.images:.0f}" for sample in shown)

@@ -1,7 +1,8 @@
-"""The stack as a discrete-event simulation: Lambda, SQS and Pixian are models, the pace is real.
+"""A discrete-event simulation of the stack: Lambda, SQS and Pixian are models, the pace is real.
 
-All times are in seconds since the first upload. What is assumed about AWS is in `assumptions`.
-Waiting images that are alike are counted, not held one by one, so that ten million fit.
+All times are in seconds since the first upload. `assumptions` lists what is assumed about AWS.
+Identical waiting images are counted instead of stored one by one, so that ten million of them fit
+in memory.
 """
 
 import math
@@ -21,38 +22,38 @@ from pixian_s3.lane import Lane
 from pixian_s3.pace import Limits, Observation
 
 MAX_EVENT_AGE_SECONDS = 60
-"""Of an upload's event in Lambda's queue, as in the template."""
+"""The maximum age of an upload event in Lambda's queue, as in the template."""
 
 RETENTION_SECONDS = 13 * 24 * 3600
-"""Of a message in RetryQueue, from its own send, as in the template."""
+"""How long RetryQueue keeps a message after it was sent, as in the template."""
 
 ASYNC_RETRY_SECONDS = (1, 300)
-"""Lambda's first interval after a throttle, and its longest."""
+"""Lambda's first and longest interval between attempts to invoke a throttled function."""
 
-LOOK_SECONDS = 60
-"""Between two runs of PaceFunction."""
+OBSERVATION_SECONDS = 60
+"""The time between two runs of PaceFunction."""
 
 SETTING_SECONDS = 60
-"""The longest until a changed concurrency takes effect."""
+"""The longest time until a changed concurrency takes effect."""
 
 REFUSAL_SECONDS = 0.1
-"""How long a call takes that ends in 429 or 503. Short is the hard case: lanes refuse faster."""
+"""The duration of a call that ends in 429 or 503; short ones are harder, as more are made."""
 
 TAIL_SECONDS = 600
-"""Looks go on for so long after the last image."""
+"""PaceFunction keeps running for this long after the last image."""
 
 LONGEST_SECONDS = 365 * 24 * 3600
 """A simulation that takes longer has lost images."""
 
 _EVENT_GROUPS = 1000
-"""The events of one upload are retried in so many groups, each at its own times."""
+"""The number of groups in which the events of one upload are retried, each at random times."""
 
 _FRESH = "fresh"
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is uploaded, to which stack, and how the service behaves.
+    """What is uploaded, the stack's parameters, and how the service behaves.
 
     Attributes:
         uploads: pairs of a time and the number of images uploaded at it.
@@ -65,7 +66,7 @@ class Case:
         fresh_seconds: mean between two single uploads while there are images left; 0 for none.
         lane_waits: whether a lane waits after a 429, as the program does.
         backfill: whether the images are sent to RetryQueue and all lanes are there already.
-        look_jitter: each look is up to so many seconds late.
+        jitter: The most by which a run of PaceFunction is late.
     """
 
     uploads: tuple[tuple[float, int], ...]
@@ -78,19 +79,20 @@ class Case:
     fresh_seconds: float = 120
     lane_waits: bool = True
     backfill: bool = False
-    look_jitter: float = 5
+    jitter: float = 5
 
     @property
     def images(self) -> int:
-        """All of them, without the single uploads."""
+        """The number of images, without the single uploads."""
         return sum(images for _, images in self.uploads)
 
     @property
     def optimum(self) -> float:
-        """Seconds that Pixian's own ramp takes with every lane busy from the first second on.
+        """The seconds that Pixian's ramp takes if every lane is busy from the first second on.
 
-        The least T for which the integral of the lanes from 0 to T is images · seconds. The lanes
-        at time t are min(start + ⌊t / ramp⌋, most, limit at t), and none while the service fails.
+        This is the smallest T for which the integral of the lanes from 0 to T is images · seconds.
+        The lanes at time t are min(start + ⌊t / ramp⌋, most, limit at t), or 0 while the service
+        fails.
         """
         work = self.images * self.seconds
         changes = {self.ramp_seconds * step for step in range(max(1, self.most - self.start + 1))}
@@ -118,7 +120,7 @@ class Fresh(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """What a look found and decided: when, the lanes, and the messages in RetryQueue."""
+    """A run of PaceFunction: its time, the lanes it decided on, and the messages in RetryQueue."""
 
     now: float
     lanes: int
@@ -133,9 +135,9 @@ class Outcome:
         seconds: until the last image ended, single uploads aside.
         uploaded: images and single uploads; each is one of processed, expired and given up.
         refusals, failures: answers of 429 and of 503.
-        excess: the most calls at a time beyond the lanes of the last look or the one before it.
+        excess: the most parallel calls beyond the lanes of the last two observations.
         taken, finished: single uploads, when a lane first took them and when they had a result.
-        samples: one for each look.
+        samples: one for each run of PaceFunction.
     """
 
     seconds: float = 0
@@ -152,10 +154,10 @@ class Outcome:
 
 
 class Pixian:
-    """The service: runs so many calls at a time and refuses the others.
+    """The service, which runs a limited number of parallel calls and refuses the others.
 
     Args:
-        retry_after: seconds that a 429 asks to wait; 0 for none.
+        retry_after: The value of Retry-After in a 429 answer; 0 for none.
     """
 
     def __init__(self, retry_after: int = 0) -> None:
@@ -165,7 +167,7 @@ class Pixian:
         self._retry_after = retry_after
 
     def call(self, lane: int, now: float) -> RetryLater | None:  # noqa: ARG002 - for tests
-        """Begin a lane's call, and say how it will fail, if so."""
+        """Start a lane's call; return the error if it will fail."""
         if self.failing:
             return Unavailable("503")
         if self.running >= self.limit:
@@ -174,12 +176,12 @@ class Pixian:
         return None
 
     def finish(self) -> None:
-        """End a call that was not refused."""
+        """End a call that wasn't refused."""
         self.running -= 1
 
 
 class _Lane:
-    """An execution environment, with the memory that the program has there."""
+    """An execution environment, with the program's own `Lane` in it."""
 
     __slots__ = ("error", "function", "job", "memory", "number")
 
@@ -190,7 +192,7 @@ class _Lane:
 
 
 class _Function:
-    """A function of Lambda with a limited concurrency."""
+    """A Lambda function with limited concurrency."""
 
     def __init__(self, numbers: "count[int]") -> None:
         self.allowed = self.busy = 0
@@ -211,13 +213,13 @@ class _Function:
         self.allow(self.allowed)
 
     def allow(self, lanes: int) -> None:
-        """Idle environments go; busy ones finish first."""
+        """Change the limit: idle environments end at once, busy ones when they have finished."""
         self.allowed = lanes
         del self._idle[max(0, lanes - self.busy) :]
 
 
 class _Events(NamedTuple):
-    """Events in Lambda's queue that are alike, and how often they were throttled."""
+    """Identical events in Lambda's queue, and how often they were throttled."""
 
     job: Job
     number: int
@@ -225,7 +227,7 @@ class _Events(NamedTuple):
 
 
 class _Messages:
-    """Messages in RetryQueue that are alike."""
+    """Identical messages in RetryQueue."""
 
     __slots__ = ("job", "number", "sent_at")
 
@@ -234,13 +236,13 @@ class _Messages:
 
 
 class Simulation:
-    """One case, from its first upload until its last image ended.
+    """A run of one case, from its first upload until the end of its last image.
 
     Args:
-        case: what happens.
-        seed: of all that is random.
-        pixian: the service.
-        on_look: gets the number of images that ended, once a simulated minute.
+        case: What happens.
+        seed: The random seed.
+        pixian: The service.
+        on_observation: Called once a simulated minute with the number of images that ended.
     """
 
     def __init__(
@@ -248,9 +250,9 @@ class Simulation:
         case: Case,
         seed: int,
         pixian: Pixian | None = None,
-        on_look: Callable[[int], object] = lambda _: None,
+        on_observation: Callable[[int], object] = lambda _: None,
     ) -> None:
-        self._case, self._on_look = case, on_look
+        self._case, self._on_observation = case, on_observation
         self._pixian = pixian or Pixian()
         self._random = Random(seed)  # noqa: S311 - protects nothing
         self._now = 0.0
@@ -264,13 +266,13 @@ class Simulation:
         self._calls = 0
         self._outcome = Outcome()
         self._limits = Limits(case.start, case.most, case.ramp_seconds)
-        self._first_look = self._random.uniform(0, LOOK_SECONDS)
-        look = Observation(self._backlog, 0, self._first_look - LOOK_SECONDS)
-        self._pace = pace.decide(None, look, self._limits)
+        self._first_observation = self._random.uniform(0, OBSERVATION_SECONDS)
+        seen = Observation(self._backlog, 0, self._first_observation - OBSERVATION_SECONDS)
+        self._pace = pace.decide(None, seen, self._limits)
         self._most_lanes = self._pace.lanes
 
     def run(self) -> Outcome:
-        """Go on until everything that was uploaded has ended, and for some looks more."""
+        """Run until all uploads have ended, and then for `TAIL_SECONDS` more."""
         case, agenda = self._case, self._agenda
         self._backlog = 0
         self._allow_upload(None)
@@ -282,7 +284,7 @@ class Simulation:
                 self._after(at, partial(setattr, self._pixian, "failing"), failing)
         for at, images in case.uploads:
             self._after(at, self._upload_images, images)
-        self._after(self._first_look, self._look, 1)
+        self._after(self._first_observation, self._observe, 1)
         self._plan_fresh()
         while self._open > 0 or agenda[0][0] < self._outcome.seconds + TAIL_SECONDS:
             self._now, _, act, subject = heappop(agenda)
@@ -420,21 +422,21 @@ class Simulation:
 
     # ---- PaceFunction ---------------------------------------------------------------------------
 
-    def _look(self, number: int) -> None:
+    def _observe(self, number: int) -> None:
         if self._now > LONGEST_SECONDS:
-            raise RuntimeError(f"{self._open} images never ended.")
+            raise RuntimeError(f"{self._open} images never ended")
         last = self._pace
-        look = Observation(self._seen_backlog, self._outcome.refusals, self._now)
-        self._seen_backlog = self._backlog  # SQS says it a minute late
-        self._pace = pace.decide(last, look, self._limits)
+        seen = Observation(self._seen_backlog, self._outcome.refusals, self._now)
+        self._seen_backlog = self._backlog  # SQS reports it a minute late
+        self._pace = pace.decide(last, seen, self._limits)
         self._most_lanes = max(last.lanes, self._pace.lanes)
         for allow in (self._allow_upload, self._allow_retry):
             self._after(self._random.uniform(0, SETTING_SECONDS), allow, None)
         self._outcome.samples.append(Sample(self._now, self._pace.lanes, self._backlog))
-        self._on_look(self._case.images - self._images_left)
-        due = self._first_look + number * LOOK_SECONDS
-        late = self._random.uniform(0, self._case.look_jitter)
-        self._after(due + late - self._now, self._look, number + 1)
+        self._on_observation(self._case.images - self._images_left)
+        due = self._first_observation + number * OBSERVATION_SECONDS
+        late = self._random.uniform(0, self._case.jitter)
+        self._after(due + late - self._now, self._observe, number + 1)
 
     def _allow_upload(self, _: None) -> None:
         self._upload.allow(pace.split(self._pace).upload)

@@ -53,7 +53,7 @@ def random_case(seed: int) -> Case:
         fresh_seconds=60,
         lane_waits=chance.random() < 0.7,
         backfill=chance.random() < 0.5,
-        look_jitter=chance.choice([0, 5, 59]),
+        jitter=chance.choice([0, 5, 59]),
     )
 
 
@@ -87,7 +87,7 @@ def test_calls_at_a_time_never_exceed_the_ramp(seed: int) -> None:
     case = Case(((0, 4000),), 3, start, most, ramp_seconds=60, backfill=True, fresh_seconds=20)
     outcome = Simulation(case, seed, pixian).run()
     for now, calls in pixian.calls:
-        # The look before the first call has seen the backlog, and a step may be 10 s early.
+        # The observation before the first call saw the backlog, and a step may be 10 s early.
         assert calls <= min(most, start + int((now + 70) / 60))
     assert max(calls for _, calls in pixian.calls) == most
     assert outcome.excess <= 0
@@ -129,7 +129,7 @@ def test_lanes_stop_when_the_service_takes_fewer(seed: int) -> None:
     lanes = [sample.lanes for sample in outcome.samples]
     assert max(lanes[:25]) == 20
     assert min(lanes[25:50]) < 14
-    # The last call of a lane may outlast the look that took it away.
+    # The last call of a lane may outlast the observation that removed it.
     assert outcome.excess <= 1
 
 
