@@ -1,1 +1,1 @@
-"""What runs on the developer's machine in place of the cloud."""
+"""The local world: a fake Pixian and a local AWS, on this machine."""

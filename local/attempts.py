@@ -1,60 +1,132 @@
-"""Each image's story as it happens, read from the functions' logs."""
+"""The attempts to process images, read from the functions' logs and printed one per line."""
 
 import json
+import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 from admin.stack import Stack
 
 _POLL_SECONDS = 0.5
+_KEY_COLUMNS = 40
+_CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class AttemptLog:
+    """The log records of attempts; each is read once, oldest first."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._logs = stack.client("logs")
+        self._groups = (stack.outputs["UploadLog"], stack.outputs["RetryLog"])
+        self._seen: set[tuple[str, int, str]] = set()
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """The records that were logged since the last call."""
+        events = [event for group in self._groups for event in self._events(group)]
+        for event in sorted(events, key=lambda event: event["timestamp"]):
+            # MiniStack's log events have no ID.
+            identity = (event["logStreamName"], event["timestamp"], event["message"])
+            if identity not in self._seen:
+                self._seen.add(identity)
+                yield from _attempts(event["message"])
+
+    def _events(self, group: str) -> list[dict[str, Any]]:
+        pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        return [event for page in pages for event in page["events"]]
 
 
 def follow(stack: Stack, stop: threading.Event) -> Iterator[dict[str, Any]]:
-    """Log records about images, oldest first, until `stop` is set; one last look comes after."""
-    logs = stack.client("logs")
-    groups = (stack.outputs["UploadLog"], stack.outputs["RetryLog"])
-    seen: set[tuple[str, int, str]] = set()
-    last = False
+    """Read the log records of attempts until `stop` is set, and then once more."""
+    log, last = AttemptLog(stack), False
     while not last:
         last = stop.wait(_POLL_SECONDS)
-        events = [event for group in groups for event in _events(logs, group)]
-        for event in sorted(events, key=lambda event: event["timestamp"]):
-            # MiniStack gives log events no id.
-            identity = (event["logStreamName"], event["timestamp"], event["message"])
-            if identity not in seen:
-                seen.add(identity)
-                yield from _stories(event["message"])
+        yield from log.read()
 
 
-def tell(record: dict[str, Any]) -> str:
-    """A story in one line."""
-    image = record["image"]
-    parts = [record["timestamp"][11:19], f"{image['outcome']:9}", image["key"]]
-    if image["outcome"] == "processed":
-        parts.append(f"-> {image['result_key']}  {_credits(image)}  {image['end_to_end_ms']} ms")
-    elif "reason" in image:
-        parts.append(f"- {image['reason']}")
-    if "next_try_in_seconds" in image:
-        parts.append(f"(try {image['attempt'] + 1} in {image['next_try_in_seconds']} s)")
-    return "  ".join(parts)
+def prices_are_real(pixian_endpoint: str) -> bool:
+    """Whether the credits mean anything: the fake Pixian, on this machine, makes up its prices."""
+    return urlsplit(pixian_endpoint).hostname not in {"127.0.0.1", "::1", "localhost"}
 
 
-def _events(logs: Any, group: str) -> list[dict[str, Any]]:  # noqa: ANN401 - see Stack.client
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-    return [event for page in pages for event in page["events"]]
+class AttemptLines:
+    """Formats attempts as lines that end with a running total.
+
+    Args:
+        prices: Whether to show credits.
+    """
+
+    def __init__(self, *, prices: bool) -> None:
+        self._prices = prices
+        self._outcomes = Counter[str]()
+        self._credits = Decimal(0)
+
+    def line(self, record: dict[str, Any]) -> str:
+        """Format a log record, and count it."""
+        image = record["image"]
+        self._outcomes[image["outcome"]] += 1
+        self._credits += Decimal(image.get("credits_charged") or 0)
+        start = f"{record['timestamp'][11:19]}  {image['outcome']:9}  {_column(image['key'])}"
+        return "  ".join([start, *self._details(image), f"[{self._total()}]"])
+
+    def _details(self, image: dict[str, Any]) -> Iterator[str]:
+        if image["outcome"] == "processed":
+            yield _times(image)
+            yield from self._price(image)
+            if image["result_key"] != image["key"]:
+                yield f"-> {shortened(image['result_key'])}"
+        elif "reason" in image:
+            yield escaped(image["reason"])
+        if "next_try_in_seconds" in image:
+            yield f"(attempt {image['attempt'] + 1} in {image['next_try_in_seconds']} s)"
+
+    def _price(self, image: dict[str, Any]) -> Iterator[str]:
+        calculated = image.get("credits_calculated")
+        if not self._prices:
+            if calculated:
+                yield "test mode"
+        elif calculated:
+            yield f"test mode (would cost {calculated} credits)"
+        else:
+            yield f"{image.get('credits_charged', '?')} credits"
+
+    def _total(self) -> str:
+        total = ", ".join(f"{number} {outcome}" for outcome, number in self._outcomes.items())
+        return f"{total}, {self._credits} credits" if self._prices else total
 
 
-def _stories(message: str) -> Iterator[dict[str, Any]]:
+def shortened(key: str) -> str:
+    """A key on one line, with `…` in the middle if it is long."""
+    key = escaped(key)
+    if len(key) <= _KEY_COLUMNS:
+        return key
+    half = (_KEY_COLUMNS - 1) // 2
+    return f"{key[: _KEY_COLUMNS - 1 - half]}…{key[-half:]}"
+
+
+def escaped(text: str) -> str:
+    """Text with line breaks and other control characters escaped."""
+    return _CONTROL_CHARACTERS.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
+
+
+def _column(key: str) -> str:
+    return f"{shortened(key):{_KEY_COLUMNS}}"
+
+
+def _times(image: dict[str, Any]) -> str:
+    total, pixian = image.get("end_to_end_ms"), image.get("pixian_ms")
+    seconds = "" if total is None else f"{total / 1000:.1f} s"
+    at_pixian = "" if pixian is None else f"({pixian / 1000:.1f} s at Pixian)"
+    return f"{seconds:>8} {at_pixian:>18}"
+
+
+def _attempts(message: str) -> Iterator[dict[str, Any]]:
     try:
         record = json.loads(message)
     except ValueError:
         return
     if isinstance(record, dict) and "image" in record:
         yield record
-
-
-def _credits(image: dict[str, Any]) -> str:
-    charged = f"{image.get('credits_charged', '?')} credits"
-    calculated = image.get("credits_calculated")
-    return f"{charged} (test; would be {calculated})" if calculated else charged

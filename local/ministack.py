@@ -16,19 +16,19 @@ from admin.errors import UserError
 ROOT = Path(__file__).resolve().parent.parent
 _EXECUTABLE = ROOT / ".tools/ministack/bin/ministack"
 ROOT_KEY = "test"
-"""Both halves of the root user's access key."""
+"""Both the access key ID and the secret access key of the root user."""
 
 _START_SECONDS = 60
-_STOP_SECONDS = 2  # its state ends with it; a kill loses nothing
+_STOP_SECONDS = 2  # it keeps no state, so killing it loses nothing
 
 
 class MiniStack:
-    """A MiniStack process; its state lives as long as it does.
+    """A MiniStack process, whose state is lost when it ends.
 
     Args:
-        directory: for its log, its certificate and the functions' temporary files.
-        port: on 127.0.0.1; 0 takes a free one.
-        region: of everything in it.
+        directory: For its log, its certificate and the functions' temporary files.
+        port: On 127.0.0.1; 0 picks a free port.
+        region: The region of all resources.
     """
 
     def __init__(self, directory: Path, *, port: int = 0, region: str = "us-east-1") -> None:
@@ -42,7 +42,7 @@ class MiniStack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables with which boto3 and the SAM CLI reach it as the account's root user."""
+        """Environment variables for boto3 and the SAM CLI to use it as the account's root user."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_CA_BUNDLE": str(self.ca_bundle),
@@ -56,7 +56,7 @@ class MiniStack:
         temporary = self._directory / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
-            # A session of its own: Ctrl-C is ours to handle, and its workers end with it.
+            # In its own session, so that Ctrl-C only reaches us, and we can kill its workers too.
             self._process = subprocess.Popen(
                 [_EXECUTABLE],
                 env=self._server_environment(temporary),
@@ -75,7 +75,7 @@ class MiniStack:
         self._stop()
 
     def _server_environment(self, temporary: Path) -> dict[str, str]:
-        """Nothing of ours but the path: the functions inherit what is in here."""
+        """Only PATH is passed on, because the functions inherit these variables."""
         return {
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
@@ -92,11 +92,11 @@ class MiniStack:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if self._process and self._process.poll() is not None:
-                raise UserError(f"MiniStack ended at once; {self.log} says why.")
+                raise UserError(f"MiniStack failed to start. See {self.log}.")
             if self.ca_bundle.exists() and self._answers():
                 return
             time.sleep(0.1)
-        raise UserError(f"MiniStack didn't start in {_START_SECONDS} s; see {self.log}.")
+        raise UserError(f"MiniStack didn't start within {_START_SECONDS} s. See {self.log}.")
 
     def _answers(self) -> bool:
         try:
@@ -116,12 +116,12 @@ class MiniStack:
         finally:
             _kill_group(self._process.pid)
             self._process.wait()
-            # It leaves a copy of the layers for each worker, some hundred MB in all.
+            # It leaves a copy of the layers for each worker, some hundred MB in total.
             shutil.rmtree(self._directory / "tmp", ignore_errors=True)
 
 
 def _kill_group(group: int) -> None:
-    """End what is left of MiniStack and the functions that it started."""
+    """Kill the rest of MiniStack and the functions that it started."""
     try:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
@@ -141,5 +141,5 @@ def _require_free(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise UserError(
-                f"Port {port} is taken; choose another with PORT=…, or stop what listens there."
+                f"Port {port} is in use. Choose another with PORT=…, or stop the program using it."
             ) from error

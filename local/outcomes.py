@@ -1,8 +1,8 @@
-"""How images that were dropped ended: their results and error reports in the output bucket."""
+"""What became of uploaded images: their results and error reports in the output bucket."""
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -13,10 +13,10 @@ _POLL_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
-class Dropped:
+class Uploaded:
     """An object in the input bucket.
 
-    Its etag says which content, so that an image whose result was there already is found too.
+    Its etag identifies the content, so that an existing result of the same content is found too.
     """
 
     key: str
@@ -24,13 +24,13 @@ class Dropped:
 
 
 @dataclass(frozen=True)
-class Ending:
+class Output:
     """A result with its metadata, or an error report.
 
     Attributes:
-        key: in the output bucket.
-        metadata: of a result; empty for a report.
-        report: what the report says; None for a result.
+        key: In the output bucket.
+        metadata: The metadata of a result; empty for a report.
+        report: The content of a report; None for a result.
     """
 
     key: str
@@ -47,33 +47,46 @@ class Ending:
 
 
 def wait_for(
-    dropped: list[Dropped], stack: Stack, patience_seconds: float
-) -> Iterator[tuple[Dropped, Ending]]:
-    """Each image's ending, as it appears; stops when no further one came for so many seconds."""
+    uploads: list[Uploaded],
+    stack: Stack,
+    patience_seconds: float,
+    on_poll: Callable[[], object] = lambda: None,
+) -> Iterator[tuple[Uploaded, Output]]:
+    """Yield the result or report of each upload as it appears.
+
+    Stops when all are there, or when none has appeared for `patience_seconds`.
+
+    Args:
+        uploads: What to wait for.
+        stack: Where to look.
+        patience_seconds: Between two outputs.
+        on_poll: Called before each look at the bucket; an exception ends the wait.
+    """
     s3 = stack.client("s3")
-    pending = {(quote(image.key), image.etag): image for image in dropped}
+    pending = {(quote(upload.key), upload.etag): upload for upload in uploads}
     seen: set[tuple[str, str]] = set()
     deadline = time.monotonic() + patience_seconds
     while pending and time.monotonic() < deadline:
-        for ending in _new_endings(s3, stack.outputs["OutputBucket"], seen):
-            if image := pending.pop(ending.made_from, None):
+        on_poll()
+        for output in _new_outputs(s3, stack.outputs["OutputBucket"], seen):
+            if upload := pending.pop(output.made_from, None):
                 deadline = time.monotonic() + patience_seconds
-                yield image, ending
+                yield upload, output
         time.sleep(_POLL_SECONDS)
 
 
-def _new_endings(s3: Any, bucket: str, seen: set[tuple[str, str]]) -> Iterator[Ending]:  # noqa: ANN401 - see Stack.client
+def _new_outputs(s3: Any, bucket: str, seen: set[tuple[str, str]]) -> Iterator[Output]:  # noqa: ANN401 - see Stack.client
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for found in page.get("Contents", []):
             identity = (found["Key"], found["ETag"])
             if identity not in seen:
                 seen.add(identity)
-                yield _ending(s3, bucket, found["Key"])
+                yield _output(s3, bucket, found["Key"])
 
 
-def _ending(s3: Any, bucket: str, key: str) -> Ending:  # noqa: ANN401 - see Stack.client
-    # A sidecar has no metadata, so it is no image's ending.
+def _output(s3: Any, bucket: str, key: str) -> Output:  # noqa: ANN401 - see Stack.client
+    # A sidecar has no metadata, so it never matches an upload.
     if key.endswith(".error.json"):
         report = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-        return Ending(key, {}, report)
-    return Ending(key, s3.head_object(Bucket=bucket, Key=key)["Metadata"], None)
+        return Output(key, {}, report)
+    return Output(key, s3.head_object(Bucket=bucket, Key=key)["Metadata"], None)

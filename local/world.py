@@ -1,8 +1,9 @@
-"""The local world: Pixian's stand-in, the local AWS and the stack deployed on it."""
+"""The local world: the fake Pixian, the local AWS and the stack deployed on it."""
 
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -14,10 +15,10 @@ from urllib.parse import urlsplit
 from admin.config import check, publish
 from admin.errors import UserError
 from admin.stack import STACK_FILE, LocalStack, running_here
+from local.attempts import AttemptLines, follow, prices_are_real
 from local.deployment import deploy
 from local.fake_pixian import StandIn
 from local.ministack import ROOT, MiniStack
-from local.stories import follow, tell
 
 DIRECTORY = ROOT / ".local"
 _DEFAULT_PORT = "4566"
@@ -33,20 +34,25 @@ def world(
     configuration: bytes | None = None,
     parameters: Sequence[str] = (),
 ) -> Iterator[LocalStack]:
-    """Everything started and deployed; stopped again when the context ends.
+    """Start everything and deploy the stack; stop everything when the context ends.
+
+    Reports its progress on standard error.
 
     Args:
-        directory: for all that it writes.
-        port: of the local AWS; 0 takes a free one.
-        pixian: endpoint, API id and API secret of another service than the stand-in.
-        configuration: a document to publish in place of the template's first one.
-        parameters: of the template, each as Name=value.
+        directory: For all files that it writes.
+        port: The port of the local AWS; 0 picks a free one.
+        pixian: The endpoint, API ID and API secret of a service to use instead of the fake Pixian.
+        configuration: A document to publish in place of the template's first one.
+        parameters: Parameters of the template, each as Name=value.
     """
     directory.mkdir(parents=True, exist_ok=True)
     aws = MiniStack(directory, port=port)
+    _report("Starting the local AWS …")
     with aws, _pixian(pixian, aws) as (endpoint, api_id, api_secret):
+        _report("Building and deploying the stack with SAM (usually 30 to 45 s) …")
         stack = deploy(aws, directory, endpoint, parameters)
-        _fill_in_credentials(stack, api_id, api_secret)
+        _report("Storing the credentials and the configuration …")
+        _store_credentials(stack, api_id, api_secret)
         if configuration is not None:
             publish(configuration, stack)
         yield stack
@@ -57,11 +63,16 @@ def _pixian(other: tuple[str, str, str] | None, aws: MiniStack) -> Iterator[tupl
     if other:
         yield other
         return
+    _report("Starting the fake Pixian …")
     with StandIn(ca_bundle=str(aws.ca_bundle)) as stand_in:
         yield stand_in.url, stand_in.api_id, stand_in.api_secret
 
 
-def _fill_in_credentials(stack: LocalStack, api_id: str, api_secret: str) -> None:
+def _report(phase: str) -> None:
+    print(phase, file=sys.stderr, flush=True)
+
+
+def _store_credentials(stack: LocalStack, api_id: str, api_secret: str) -> None:
     stack.client("secretsmanager").put_secret_value(
         SecretId=stack.outputs["CredentialsSecretArn"],
         SecretString=json.dumps({"api_id": api_id, "api_secret": api_secret}),
@@ -69,27 +80,27 @@ def _fill_in_credentials(stack: LocalStack, api_id: str, api_secret: str) -> Non
 
 
 def port_from_environment() -> int:
-    """PORT, or the one that local AWS services usually have."""
+    """PORT, or the usual port of a local AWS."""
     text = os.environ.get("PORT") or _DEFAULT_PORT
     if not text.isdecimal() or not 1 <= int(text) <= _LAST_PORT:
-        raise UserError(f"PORT={text}: it must be a number from 1 to {_LAST_PORT}.")
+        raise UserError(f"PORT={text}: must be a number from 1 to {_LAST_PORT}.")
     return int(text)
 
 
 def pixian_from_environment() -> tuple[str, str, str] | None:
-    """PIXIAN_ENDPOINT with its credentials, or None for the stand-in."""
+    """PIXIAN_ENDPOINT with its credentials, or None for the fake Pixian."""
     endpoint = os.environ.get("PIXIAN_ENDPOINT")
     if not endpoint:
         return None
     api_id, api_secret = os.environ.get("PIXIAN_API_ID"), os.environ.get("PIXIAN_API_SECRET")
     if urlsplit(endpoint).scheme != "http" and not (api_id and api_secret):
-        raise UserError("PIXIAN_ENDPOINT needs PIXIAN_API_ID and PIXIAN_API_SECRET beside it.")
-    # A test server on loopback may not ask for any.
+        raise UserError("Set PIXIAN_API_ID and PIXIAN_API_SECRET along with PIXIAN_ENDPOINT.")
+    # A test server on localhost may not need credentials.
     return endpoint, api_id or "local", api_secret or "local"
 
 
 def configuration_from_environment() -> bytes | None:
-    """The document that CONFIG names."""
+    """The content of the file that CONFIG names, checked; None if it isn't set."""
     name = os.environ.get("CONFIG")
     if not name:
         return None
@@ -102,55 +113,66 @@ def configuration_from_environment() -> bytes | None:
 
 
 def parameters_from_environment() -> list[str]:
-    """The template's parameters that PARAMETERS gives, as Name=value with spaces between them."""
+    """The template parameters in PARAMETERS: Name=value, separated by spaces."""
     given = os.environ.get("PARAMETERS", "").split()
     if wrong := [each for each in given if not re.fullmatch(r"[A-Za-z0-9]+=\S+", each)]:
-        raise UserError(f"PARAMETERS: {wrong[0]} isn't Name=value, as in RampMinutes=1.")
+        raise UserError(
+            f"PARAMETERS: {wrong[0]} must have the form Name=value, as in RampMinutes=1."
+        )
     return given
 
 
 def exit_on_signal() -> None:
-    """Have SIGTERM end the program as Ctrl-C does, so that what it started is stopped."""
+    """Handle SIGTERM like Ctrl-C, so that all processes that we started are stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def main() -> None:
-    """Run until Ctrl-C, telling each image's story."""
+    """Run until Ctrl-C, printing a line for each attempt to process an image."""
     exit_on_signal()
     if running_here(STACK_FILE):
-        raise UserError("A stack runs here already: stop it first, or use another clone.")
+        raise UserError(
+            "A stack is already running in this folder. Stop it first, or use another clone."
+        )
     port, pixian = port_from_environment(), pixian_from_environment()
     document, parameters = configuration_from_environment(), parameters_from_environment()
     STACK_FILE.unlink(missing_ok=True)
-    print("Starting Pixian's stand-in and the local AWS, then building and deploying the stack …")
     with world(
         DIRECTORY, port=port, pixian=pixian, configuration=document, parameters=parameters
     ) as stack:
         stack.save(STACK_FILE)
         try:
             _print_welcome(stack)
+            lines = AttemptLines(prices=prices_are_real(stack.pixian_endpoint))
             for record in follow(stack, threading.Event()):
-                print(tell(record), flush=True)
+                print(lines.line(record), flush=True)
         finally:
             STACK_FILE.unlink(missing_ok=True)
 
 
 def _print_welcome(stack: LocalStack) -> None:
-    print(f"""Ready. From another terminal, in this folder:
+    settings = {
+        "AWS_ENDPOINT_URL": stack.endpoint_url,
+        "AWS_CA_BUNDLE": stack.ca_bundle,
+        "AWS_ACCESS_KEY_ID": stack.aws_access_key_id,
+        "AWS_SECRET_ACCESS_KEY": stack.aws_secret_access_key,
+        "AWS_DEFAULT_REGION": stack.region,
+    }
+    prefix = " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
+    print(f"""Ready. Open another terminal in this folder:
 
-  make demo IMAGES=photo.jpg            drops it and shows what comes back
-  make config FILE=config.json          changes the parameters
+  make demo IMAGES=photo.jpg            uploads an image and shows the result
+  make config FILE=config.json          changes the configuration
 
-or with boto3 or the AWS CLI, if you have it:
+To use the AWS CLI, put these settings in front of each command. Don't export them, or other
+commands in that shell, such as make deploy, would use the local AWS too:
 
-  export AWS_ENDPOINT_URL={stack.endpoint_url} AWS_CA_BUNDLE={stack.ca_bundle}
-  export AWS_ACCESS_KEY_ID={stack.aws_access_key_id} AWS_SECRET_ACCESS_KEY={stack.aws_secret_access_key}
-  export AWS_DEFAULT_REGION={stack.region}
-  aws s3 cp photo.jpg s3://{stack.outputs["InputBucket"]}/
+  {prefix} aws s3 cp photo.jpg s3://{stack.outputs["InputBucket"]}/
 
-Cut-outs appear in s3://{stack.outputs["OutputBucket"]}. Pixian is {stack.pixian_endpoint}.
-All addresses are in {STACK_FILE.relative_to(ROOT)}. Ctrl-C stops everything.
-""")  # noqa: E501
+Cutouts appear in s3://{stack.outputs["OutputBucket"]}.
+Pixian's endpoint is {stack.pixian_endpoint}.
+{STACK_FILE.relative_to(ROOT)} lists all names and URLs. Press Ctrl-C to stop everything.
+""")
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ import requests
 from PIL import Image
 
 from admin.stack import LocalStack
-from local.endings import Dropped, Ending, wait_for
-from local.stories import follow
+from local.attempts import follow
+from local.outcomes import Output, Uploaded, wait_for
 from local.world import world
 
 PHOTOGRAPHS = Path(__file__).parents[2] / ".tools/photographs/skimage/data"
@@ -73,12 +73,12 @@ class World:
             self._clients[service] = self.stack.client(service)
         return self._clients[service]
 
-    def upload(self, key: str, body: bytes, **more: Any) -> Dropped:
+    def upload(self, key: str, body: bytes, **more: Any) -> Uploaded:
         bucket = self.stack.outputs["InputBucket"]
         put = self.client("s3").put_object(Bucket=bucket, Key=key, Body=body, **more)
-        return Dropped(key, put["ETag"].strip('"'))
+        return Uploaded(key, put["ETag"].strip('"'))
 
-    def endings(self, *uploaded: Dropped) -> dict[str, Ending]:
+    def endings(self, *uploaded: Uploaded) -> dict[str, Output]:
         """By the source's key; fails unless every image came to an ending."""
         found = {
             image.key: ending
@@ -87,7 +87,7 @@ class World:
         assert sorted(found) == sorted(image.key for image in uploaded)
         return found
 
-    def ending(self, key: str, body: bytes, **more: Any) -> Ending:
+    def ending(self, key: str, body: bytes, **more: Any) -> Output:
         """Upload a file and wait for what becomes of it."""
         return self.endings(self.upload(key, body, **more))[key]
 

@@ -1,0 +1,74 @@
+"""What `make local` and `make demo` print, and the demo's page."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from admin.errors import UserError
+from local.attempts import AttemptLines, prices_are_real, shortened
+from local.demo import Plan
+from local.page import Exhibit, Shown, page
+
+
+def record(**image: Any) -> dict[str, Any]:
+    image = {"key": "a.jpg", "outcome": "processed", "result_key": "a.png", "attempt": 1} | image
+    return {"timestamp": "2026-03-14T09:26:53", "image": image}
+
+
+def test_attempts_are_lines_with_a_running_total() -> None:
+    lines = AttemptLines(prices=True)
+    first = lines.line(record(end_to_end_ms=25_417, pixian_ms=1_200, credits_charged="0.5"))
+    assert " ".join(first.split()) == (
+        "09:26:53 processed a.jpg 25.4 s (1.2 s at Pixian) 0.5 credits -> a.png "
+        "[1 processed, 0.5 credits]"
+    )
+    again = lines.line(record(outcome="postponed", reason="429\nSlow", next_try_in_seconds=5))
+    assert " ".join(again.split()) == (
+        r"09:26:53 postponed a.jpg 429\nSlow (attempt 2 in 5 s) "
+        "[1 processed, 1 postponed, 0.5 credits]"
+    )
+
+
+def test_made_up_prices_are_not_shown() -> None:
+    assert "0.5" not in AttemptLines(prices=False).line(record(credits_calculated="0.5"))
+    shown = Shown("a.jpg", {}, "a.png", "after/a.png", {"pixian-credits-calculated": "0.5"})
+    exhibit = Exhibit("a.jpg", "before/a.jpg", [shown])
+    assert "0.5" not in page([exhibit], "https://127.0.0.1:1", prices=False)
+    assert "0.5" in page([exhibit], "https://api.pixian.ai", prices=True)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "real"), [("https://api.pixian.ai", True), ("http://localhost:8080", False)]
+)
+def test_a_service_on_this_machine_makes_up_its_prices(endpoint: str, *, real: bool) -> None:
+    assert prices_are_real(endpoint) is real
+
+
+@pytest.mark.parametrize(
+    ("key", "short"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("a\n\x1bü.jpg", r"a\n\x1bü.jpg"),
+        ("x" * 1000 + ".jpg", "x" * 20 + "…" + "x" * 15 + ".jpg"),
+    ],
+)
+def test_a_key_takes_one_short_line(key: str, short: str) -> None:
+    assert shortened(key) == short
+
+
+def test_a_caption_names_the_result_if_its_key_differs() -> None:
+    shown = [Shown("a.jpg", {}, key, f"after/{key}") for key in ("a.jpg", "a.png")]
+    html = page([Exhibit("a.jpg", "before/a.jpg", shown)], "", prices=False)
+    assert "<b>a.jpg</b>" in html
+    assert "<b>a.jpg → a.png</b>" in html
+
+
+def test_images_may_be_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGES", str(tmp_path))
+    for name in (".DS_Store", "._b.jpg", "Thumbs.db"):
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match="has no files"):
+        Plan.read()
+    (tmp_path / "b.jpg").touch()
+    assert Plan.read().images == (tmp_path / "b.jpg",)
