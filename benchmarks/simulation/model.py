@@ -16,7 +16,7 @@ from random import Random
 from typing import Any, NamedTuple, cast
 
 from pixian_s3 import pace, retry
-from pixian_s3.errors import Throttled, RetryLater, Unavailable
+from pixian_s3.errors import RetryLater, Throttled, Unavailable
 from pixian_s3.job import Job
 from pixian_s3.lane import Lane
 from pixian_s3.pace import Limits, Observation

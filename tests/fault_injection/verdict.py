@@ -152,7 +152,8 @@ def _lost(
             return "a result and a dead letter" if is_dead else _of_result(result, found)
         case [], [report]:
             # A dead letter may stand beside the report of a file that it was to replace.
-            return None if is_dead else _of_another(report, found, "report")
+            same = report.version_id == found.newest.version_id
+            return None if is_dead or same else "the report of another version"
         case _:
             return f"{len(results)} results and {len(reports)} reports"
 
@@ -163,12 +164,8 @@ def _of_result(result: Written, found: Found) -> str | None:
         return f"a result without its {', '.join(missing)}"
     if result.metadata.get("source-etag") != found.newest.etag:
         return "the result of another file"
-    return _of_another(result, found, "result") or _broken(result.body)
-
-
-def _of_another(written: Written, found: Found, what: str) -> str | None:
-    same = written.version_id == found.newest.version_id
-    return None if same else f"the {what} of another version"
+    # Two uploads of the same content share a result, whichever of them it was made from.
+    return _broken(result.body)
 
 
 def _broken(body: bytes) -> str | None:
