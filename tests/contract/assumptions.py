@@ -70,14 +70,14 @@ ASSUMPTIONS = (
     Assumption(
         "X-Input-Size is the size after the EXIF orientation was applied.",
         (
-            _PROGRAM + "output/sidecar.py: input_size",
+            _PROGRAM + "output/documents.py: input_size",
             _STAND_IN + "remove_background.py: X-Input-Size",
         ),
         checks.input_size,
     ),
     Assumption(
         "X-Input-Foreground is a box in the upright image.",
-        (_PROGRAM + "output/sidecar.py: input_foreground",),
+        (_PROGRAM + "output/documents.py: input_foreground",),
         checks.input_box_upright,
     ),
     Assumption(
@@ -87,7 +87,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "The result's pixels stand upright, and no EXIF orientation asks to turn them again.",
-        (_PROGRAM + "images/delta_png.py: _turned",),
+        (_PROGRAM + "images/delta_png.py: _upright",),
         checks.no_orientation_left,
     ),
     Assumption(

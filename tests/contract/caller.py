@@ -70,7 +70,7 @@ class Caller:
     def close(self) -> None:
         self._session.close()
 
-    def cut_out(self, form: Mapping[str, str] | None = None, image: Sample | None = None) -> Answer:
+    def cutout(self, form: Mapping[str, str] | None = None, image: Sample | None = None) -> Answer:
         """Upload an image, by default the cup."""
         image, form = image or sample(), dict(form or {})
         asked = image, frozenset(form.items())

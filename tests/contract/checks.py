@@ -23,7 +23,7 @@ TOLERANCE = 8
 
 def unknown_field(caller: Caller) -> Verdict:
     """Send the field `no_such_parameter`; a result comes back."""
-    return _accepted(caller.cut_out({"no_such_parameter": "x"}))
+    return _accepted(caller.cutout({"no_such_parameter": "x"}))
 
 
 def out_of_range(caller: Caller) -> Verdict:
@@ -33,17 +33,17 @@ def out_of_range(caller: Caller) -> Verdict:
 
 def decimal_px(caller: Caller) -> Verdict:
     """Send `result.margin` 2.5px; a result comes back."""
-    return _accepted(caller.cut_out({"result.margin": "2.5px"}))
+    return _accepted(caller.cutout({"result.margin": "2.5px"}))
 
 
 def margin_percent(caller: Caller) -> Verdict:
     """Send 300 x 200 with `result.margin` 10% 20%; the result is 420 x 240."""
-    return _equal(caller.cut_out({"result.margin": "10% 20%"}).numbers("X-Result-Size"), [420, 240])
+    return _equal(caller.cutout({"result.margin": "10% 20%"}).numbers("X-Result-Size"), [420, 240])
 
 
 def margin_percent_of_target(caller: Caller) -> Verdict:
     """Crop into 200 x 400 with `result.margin` 0% 20%; the foreground is 120 wide."""
-    answer = caller.cut_out(
+    answer = caller.cutout(
         {
             "result.crop_to_foreground": "true",
             "result.target_size": "200 400",
@@ -56,44 +56,44 @@ def margin_percent_of_target(caller: Caller) -> Verdict:
 
 def input_size(caller: Caller) -> Verdict:
     """Send a JPEG lying on its side; `X-Input-Size` is the upright size."""
-    return _equal(caller.cut_out(image=lying("jpeg")).numbers("X-Input-Size"), list(SIZE))
+    return _equal(caller.cutout(image=lying("jpeg")).numbers("X-Input-Size"), list(SIZE))
 
 
 def input_box_upright(caller: Caller) -> Verdict:
     """Send a JPEG lying on its side; `X-Input-Foreground` is that of the upright image."""
-    return _near(_box(caller.cut_out(image=lying("jpeg"))), _box(caller.cut_out()))
+    return _near(_box(caller.cutout(image=lying("jpeg"))), _box(caller.cutout()))
 
 
 def input_box_before_shrinking(caller: Caller) -> Verdict:
     """Send `max_pixels` 15000 for 60000; `X-Input-Foreground` is that of the larger image."""
-    return _near(_box(caller.cut_out({"max_pixels": "15000"})), _box(caller.cut_out()))
+    return _near(_box(caller.cutout({"max_pixels": "15000"})), _box(caller.cutout()))
 
 
 def no_orientation_left(caller: Caller) -> Verdict:
     """Send a JPEG lying on its side; the result has no EXIF orientation but 1."""
-    tag = caller.cut_out(image=lying("jpeg")).image().getexif().get(0x0112, 1)
+    tag = caller.cutout(image=lying("jpeg")).image().getexif().get(0x0112, 1)
     return Verdict(tag == 1, f"orientation {tag}")
 
 
 def png_orientation(caller: Caller) -> Verdict:
     """Send a PNG with EXIF orientation 6; `X-Input-Orientation` is 6."""
-    return _equal(caller.cut_out(image=lying("png")).numbers("X-Input-Orientation"), [6])
+    return _equal(caller.cutout(image=lying("png")).numbers("X-Input-Orientation"), [6])
 
 
 def tiff_orientation(caller: Caller) -> Verdict:
     """Send a TIFF with orientation 6; `X-Input-Orientation` is 6."""
-    return _equal(caller.cut_out(image=lying("tiff")).numbers("X-Input-Orientation"), [6])
+    return _equal(caller.cutout(image=lying("tiff")).numbers("X-Input-Orientation"), [6])
 
 
 def jpeg_ground(caller: Caller) -> Verdict:
     """Ask for a jpeg without `background.color`; its corner is white."""
-    corner = caller.cut_out({"output.format": "jpeg"}).pixels("RGB")[2, 2]
+    corner = caller.cutout({"output.format": "jpeg"}).pixels("RGB")[2, 2]
     return Verdict(bool(corner.min() >= 250), f"corner {corner.tolist()}")
 
 
 def delta_of_shrunk(caller: Caller) -> Verdict:
     """Ask for a delta PNG with `max_pixels` 15000 for 60000; the PNG has 15000 pixels at most."""
-    answer = caller.cut_out({"output.format": "delta_png", "max_pixels": "15000"})
+    answer = caller.cutout({"output.format": "delta_png", "max_pixels": "15000"})
     width, height = answer.image().size
     return Verdict(width * height <= 15_000, f"{width} x {height}")
 
@@ -101,9 +101,9 @@ def delta_of_shrunk(caller: Caller) -> Verdict:
 def delta_is_png(caller: Caller) -> Verdict:
     """Rebuild a delta PNG with the program's own code; its pixels are those of the plain PNG."""
     rebuilt = io.BytesIO()
-    encoded = caller.cut_out({"output.format": "delta_png"}).body
+    encoded = caller.cutout({"output.format": "delta_png"}).body
     delta_png.rebuild(io.BytesIO(encoded), io.BytesIO(sample().data), rebuilt)
-    plain = caller.cut_out().pixels()
+    plain = caller.cutout().pixels()
     with Image.open(rebuilt) as image:
         different = int((np.asarray(image.convert("RGBA")) != plain).any(axis=2).sum())
     return Verdict(different == 0, f"{different} pixels differ")
@@ -131,14 +131,14 @@ def cmyk(caller: Caller) -> Verdict:
 
 def transparency(caller: Caller) -> Verdict:
     """Send a PNG with a transparent square in its middle; the square is transparent still."""
-    alpha = caller.cut_out(image=holed()).pixels()[85:115, 135:165, 3]
+    alpha = caller.cutout(image=holed()).pixels()[85:115, 135:165, 3]
     return Verdict(bool(alpha.max() == 0), f"alpha up to {alpha.max()}")
 
 
 def profile(caller: Caller) -> Verdict:
     """Send a PNG with an sRGB profile; the result has the same."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    kept = caller.cut_out(image=sample(icc_profile=srgb)).image().info.get("icc_profile")
+    kept = caller.cutout(image=sample(icc_profile=srgb)).image().info.get("icc_profile")
     seen = "another profile" if kept else "no profile"
     return Verdict(kept == srgb, "the same profile" if kept == srgb else seen)
 
@@ -146,7 +146,7 @@ def profile(caller: Caller) -> Verdict:
 def nothing_found(caller: Caller) -> Verdict:
     """Send a white image, to be cropped; a result comes back."""
     white = sample(image=Image.new("RGB", SIZE, "white"))
-    return _accepted(caller.cut_out({"result.crop_to_foreground": "true"}, white))
+    return _accepted(caller.cutout({"result.crop_to_foreground": "true"}, white))
 
 
 def base64_limit(caller: Caller) -> Verdict:
@@ -180,7 +180,7 @@ def _accepted(answer: Answer, *, wanted: bool = True) -> Verdict:
 
 def _refused(caller: Caller, form: dict[str, str]) -> Verdict:
     try:
-        return _accepted(caller.cut_out(form), wanted=False)
+        return _accepted(caller.cutout(form), wanted=False)
     except Rejected as error:
         return Verdict(holds=True, seen=str(error))
 
@@ -201,7 +201,7 @@ def _near(seen: list[int], wanted: list[int]) -> Verdict:
 
 def _shows_cup(caller: Caller, image: Sample) -> Verdict:
     """Compare the greys of what is opaque: alike up to compression and the watermark."""
-    result = caller.cut_out(image=image).pixels()
+    result = caller.cutout(image=image).pixels()
     if result.shape[:2] != SIZE[::-1]:
         return Verdict(holds=False, seen=f"a result of {result.shape[1]} x {result.shape[0]}")
     solid = result[..., 3] == 255

@@ -34,7 +34,7 @@ class Service:
         return Credentials(self.stand_in.api_id, self.stand_in.api_secret)
 
     @contextmanager
-    def cut_out(
+    def cutout(
         self, name: str = "a.png", credentials: Credentials | None = None, **form: str
     ) -> Iterator[Cutout]:
         """Send a small picture in test mode, with fields whose dots are written `__`."""
@@ -46,7 +46,7 @@ class Service:
 
     def fails(self, **form: Any) -> None:
         """Send a small picture for the error that it ends in."""
-        with self.cut_out(**form):
+        with self.cutout(**form):
             pass
 
     def fault(self, **document: Any) -> None:
@@ -129,7 +129,7 @@ def _real(config: pytest.Config) -> Caller:
     endpoint = os.environ.get("PIXIAN_ENDPOINT") or _PIXIAN
     caller = Caller(endpoint, credentials, live=True, pause=config.getoption("pause"))
     try:
-        caller.cut_out()
+        caller.cutout()
     except PixianS3Error as error:
         pytest.exit(f"The first call failed, so no more were made. {error}", returncode=1)
     return caller

@@ -27,8 +27,8 @@ EVERYTHING = {
 def test_every_parameter_arrives_as_sent(service: Service) -> None:
     form = make_settings(defaults=EVERYTHING).form
     upload = Upload(io.BytesIO(picture()), "a.png", "image/png")
-    with service.client.remove_background(service.credentials, upload, form) as cut_out:
-        assert cut_out.mime_type == "image/jpeg"
+    cutout = service.client.remove_background(upload, form, io.BytesIO(), service.credentials)
+    assert cutout.mime_type == "image/jpeg"
     (call,) = service.calls()
     assert call["parameters"] == form
 
@@ -38,21 +38,21 @@ def test_these_are_all_parameters_there_are() -> None:
 
 
 def test_the_image_arrives_byte_for_byte(service: Service) -> None:
-    with service.cut_out():
+    with service.cutout():
         pass
     assert service.calls()[0]["sha256"] == hashlib.sha256(picture()).hexdigest()
 
 
 @pytest.mark.parametrize("name", ["a.png", "été ü 😀.png", "it's 100% + & ;.png"])
 def test_a_file_name_of_any_kind_arrives(service: Service, name: str) -> None:
-    with service.cut_out(name=name):
+    with service.cutout(name=name):
         pass
     assert service.calls()[0]["filename"] == name
 
 
 @pytest.mark.parametrize("name", ['a"b.png', "a\r\nX: y.png"])
 def test_a_file_name_cant_break_out_of_its_header(service: Service, name: str) -> None:
-    with service.cut_out(name=name):
+    with service.cutout(name=name):
         pass
     (call,) = service.calls()
     assert call["parameters"] == {"test": "true"}
@@ -61,30 +61,30 @@ def test_a_file_name_cant_break_out_of_its_header(service: Service, name: str) -
 
 def test_only_numbers_come_back_in_headers(service: Service) -> None:
     service.fault(headers={"X-Credits-Charged": "s3cret", "X-Input-Size": "40 30 ü"})
-    with service.cut_out() as cut_out:
-        assert not {"X-Credits-Charged", "X-Input-Size"} & set(cut_out.headers)
-        assert cut_out.headers["X-Result-Size"] == "40 30"
+    with service.cutout() as cutout:
+        assert not {"X-Credits-Charged", "X-Input-Size"} & set(cutout.answer.headers)
+        assert cutout.answer.headers["X-Result-Size"] == "40 30"
 
 
 def test_the_body_is_whole_and_goes_with_the_context(service: Service) -> None:
-    with service.cut_out() as cut_out:
-        assert cut_out.file.tell() == 0
-        assert len(cut_out.file.read()) == cut_out.size == int(cut_out.headers["Content-Length"])
-    assert cut_out.file.closed
+    with service.cutout() as cutout:
+        assert cutout.file.tell() == 0
+        told = int(cutout.answer.headers["Content-Length"])
+        assert len(cutout.file.read()) == cutout.answer.bytes == told
 
 
 def test_the_latency_is_taken_from_the_clock_passed_in(service: Service) -> None:
     clock = iter([100.0, 102.5])
     client = Pixian(service.stand_in.url, service.session, lambda: next(clock))
     upload = Upload(io.BytesIO(picture()), "a.png", "image/png")
-    with client.remove_background(service.credentials, upload, {"test": "true"}) as cut_out:
-        assert cut_out.seconds == 2.5
+    form = {"test": "true"}
+    cutout = client.remove_background(upload, form, io.BytesIO(), service.credentials)
+    assert cutout.answer.seconds == 2.5
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v2/remove-background"])
 def test_an_endpoint_may_have_its_path_or_none(service: Service, path: str) -> None:
     client = Pixian(service.stand_in.url + path, service.session)
     upload = Upload(io.BytesIO(picture()), "a.png", "image/png")
-    with client.remove_background(service.credentials, upload, {"test": "true"}):
-        pass
+    client.remove_background(upload, {"test": "true"}, io.BytesIO(), service.credentials)
     assert service.calls()[0]["status"] == 200

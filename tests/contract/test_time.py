@@ -4,13 +4,13 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from tempfile import TemporaryFile
 
 import pytest
 import requests
 
 from pixian_s3.errors import Rejected, Unavailable
+from pixian_s3.pixian import client
 from pixian_s3.pixian.client import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
@@ -24,7 +24,6 @@ from pixian_s3.pixian.inputs import Upload
 from tests.builders import picture
 from tests.contract.conftest import Service
 from tests.contract.serving import QuietHandler, served
-from tests.unit.fake_pixian.certificate import server_context
 
 ENOUGH = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + WRITING_SECONDS
 
@@ -38,8 +37,8 @@ def running_out(*seconds: float) -> Callable[[], float]:
 def call(service: Service, seconds_left: Callable[[], float]) -> None:
     upload = Upload(io.BytesIO(picture()), "a.png", "image/png")
     form = {"test": "true"}
-    with service.client.remove_background(service.credentials, upload, form, seconds_left):
-        pass
+    into, credentials = io.BytesIO(), service.credentials
+    service.client.remove_background(upload, form, into, credentials, seconds_left)
 
 
 def test_the_time_kept_for_a_call_follows_from_what_is_left_to_send() -> None:
@@ -78,11 +77,10 @@ def send(rate: float) -> None:
         served(Refusing) as address,
         requests.Session() as session,
         sending(rate) as (upload, seconds_left),
-        Pixian(address, session).remove_background(
-            Credentials("me", "secret"), upload, {}, seconds_left
-        ),
     ):
-        pass
+        credentials = Credentials("me", "secret")
+        pixian = Pixian(address, session)
+        pixian.remove_background(upload, {}, io.BytesIO(), credentials, seconds_left)
 
 
 def test_a_line_at_twice_the_slowest_rate_gets_an_image_through() -> None:
@@ -131,11 +129,7 @@ class Slow(QuietHandler):
                 self.wfile.write(b"x")
 
 
-class Stalling(Slow):
-    pause = 30
-
-
-class EndsWithItsConnection(Stalling):
+class EndsWithItsConnection(Slow):
     length = None
 
 
@@ -143,40 +137,39 @@ class Failing(Slow):
     status = 500
 
 
-@pytest.fixture(params=[Slow, Stalling, EndsWithItsConnection])
-def slow_service(request: pytest.FixtureRequest) -> Iterator[str]:
-    Slow.released.clear()
-    with served(request.param) as address:
-        yield address
-        Slow.released.set()
+class Stalling(Slow):
+    pause = 30
 
 
-def give_up(session: requests.Session, address: str) -> Unavailable:
+def give_up(session: requests.Session, address: str, left: float) -> Unavailable:
     upload = Upload(io.BytesIO(picture()), "a.png", "image/png")
-    seconds_left = running_out(ENOUGH + 1, WRITING_SECONDS)
-    client = Pixian(address, session)
-    answer = client.remove_background(Credentials("me", "secret"), upload, {}, seconds_left)
-    with pytest.raises(Unavailable, match="too slowly") as caught, answer:
-        pass
+    seconds_left = running_out(ENOUGH + 1, left)
+    credentials = Credentials("me", "secret")
+    pixian = Pixian(address, session)
+    with pytest.raises(Unavailable) as caught:
+        pixian.remove_background(upload, {}, io.BytesIO(), credentials, seconds_left)
     return caught.value
 
 
-def test_an_answer_that_comes_too_slowly_is_given_up(slow_service: str) -> None:
-    with requests.Session() as session:
-        assert give_up(session, slow_service).maybe_charged
-
-
-def test_so_is_an_error_and_that_cost_nothing() -> None:
+@pytest.mark.parametrize(
+    ("service", "maybe_charged"), [(Slow, True), (EndsWithItsConnection, True), (Failing, False)]
+)
+def test_an_answer_that_trickles_is_given_up_and_an_error_cost_nothing(
+    service: type[Slow], *, maybe_charged: bool
+) -> None:
     Slow.released.clear()
-    with requests.Session() as session, served(Failing) as address:
-        assert not give_up(session, address).maybe_charged
+    with requests.Session() as session, served(service) as address:
+        error = give_up(session, address, WRITING_SECONDS - 1)
         Slow.released.set()
+    assert "too slowly" in str(error)
+    assert error.maybe_charged == maybe_charged
 
 
-def test_it_is_given_up_over_tls_too(tmp_path: Path) -> None:
+def test_an_answer_that_stalls_ends_with_the_read_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "READ_TIMEOUT_SECONDS", 0.2)
     Slow.released.clear()
-    bundle = tmp_path / "ca.pem"
-    with requests.Session() as session, served(Stalling, server_context(bundle)) as address:
-        session.trust_env, session.verify = False, str(bundle)
-        assert give_up(session, address).maybe_charged
+    with requests.Session() as session, served(Stalling) as address:
+        error = give_up(session, address, WRITING_SECONDS + 1)
         Slow.released.set()
+    assert "No whole answer" in str(error)
+    assert error.maybe_charged

@@ -19,6 +19,6 @@ def no_lease_and_no_report() -> None:
     def nothing(*_: Any) -> None: ...
 
     Leases.acquire = acquire  # type: ignore[assignment, method-assign]
-    Leases.note_call = note_call  # type: ignore[method-assign]
-    Leases.release = nothing  # type: ignore[method-assign]
-    Buckets.put_report = nothing  # type: ignore[method-assign]
+    Leases.note_call = note_call  # type: ignore[assignment, method-assign]
+    Leases.release = nothing  # type: ignore[assignment, method-assign]
+    Buckets.put_report = nothing  # type: ignore[assignment, method-assign]

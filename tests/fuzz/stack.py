@@ -18,7 +18,9 @@ from urllib.parse import quote_plus
 from moto import mock_aws
 
 from pixian_s3 import wiring
+from pixian_s3.config.document import NO_SETTINGS
 from pixian_s3.output import keys, metadata
+from tests.builders import make_job
 from tests.integration.servers import FakeAppConfig, FakePixian
 from tests.integration.world import INPUT, OUTPUT, Context, World
 
@@ -106,12 +108,16 @@ def stack(pixian_url: str, appconfig_url: str) -> Iterator[Stack]:
         # What it writes to standard output is looked at here.
         world = World(pixian, appconfig, cast(Any, None))
         os.environ |= world.variables()
-        wiring._services.cache_clear()
+        wiring._processor.cache_clear()
         try:
             yield Stack(world)
         finally:
-            wiring._services.cache_clear()
+            wiring._processor.cache_clear()
             world.close()
+
+
+def _source_key(key: str) -> str:
+    return metadata.of_result(make_job(key), NO_SETTINGS, {}, {})["source-key"]
 
 
 def _ending(key: str, found: list[Written]) -> Ending:
@@ -121,7 +127,7 @@ def _ending(key: str, found: list[Written]) -> Ending:
         case [one] if one.key == keys.report_key(key):
             whole = json.loads(one.body)["source"]["key"] == key
             return Ending.REPORT if whole else Ending.NONE
-        case [one] if one.about.get("source-key") == metadata.encoded_key(key):
+        case [one] if one.about.get("source-key") == _source_key(key):
             return Ending.RESULT if one.body else Ending.NONE
         case _:
             return Ending.NONE

@@ -248,7 +248,7 @@ def test_a_report_that_an_earlier_try_could_not_remove_goes_at_the_end(world: Wo
 def test_an_image_at_pixian_is_not_given_up(world: World) -> None:
     job = world.upload()
     other = world._connect()
-    refused = []
+    refused: list[Exception] = []
 
     def bury() -> None:
         try:

@@ -30,7 +30,7 @@ def rejections() -> Iterator[str]:
     """The first words of each message with which the program rejects an image."""
     for file in (ROOT / "layers/common/pixian_s3").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"Rejected", "Gone"}:
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Rejected":
                 yield first_words(node.args[0])
 
 
@@ -46,7 +46,7 @@ def first_words(message: ast.expr) -> str:
         case ast.Name(name):
             return NAMED.get(name, name)
         case ast.JoinedStr([ast.FormattedValue(ast.Name("what")), ast.Constant(str(text)), *_]):
-            return f"The source{text}"
+            return f"The file{text}"
         case _:
             return ast.unparse(message)
 

@@ -272,11 +272,11 @@ PROCESSING_AN_IMAGE = {
     "InputBucket/*": "s3:GetObject s3:GetObjectVersion s3:GetObjectTagging"
     " s3:GetObjectVersionTagging",
     "OutputBucket": "s3:ListBucket",
-    "OutputBucket/*": "s3:GetObject s3:GetObjectTagging s3:PutObject s3:PutObjectTagging",
+    "OutputBucket/*": "s3:GetObject s3:PutObject s3:PutObjectTagging",
     "OutputBucket/*.error.json": "s3:DeleteObject",
     "CredentialsSecret": "secretsmanager:GetSecretValue",
     "ConfigurationProfile": "appconfig:StartConfigurationSession appconfig:GetLatestConfiguration",
-    TABLE: "dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem",
+    TABLE: "dynamodb:UpdateItem",
     "RetryQueue": "sqs:SendMessage",
     "DeadLetterQueue": "sqs:SendMessage",
 }

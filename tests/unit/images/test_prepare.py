@@ -59,7 +59,7 @@ def test_for_a_delta_png_nothing_is_left_for_the_service_to_shrink(files: ExitSt
 
 
 def test_a_file_that_is_cut_short_is_rejected(files: ExitStack) -> None:
-    with pytest.raises(Rejected, match="cut short"):
+    with pytest.raises(Rejected, match="damaged or incomplete"):
         prepared(picture((64, 64))[:-20], files)
 
 

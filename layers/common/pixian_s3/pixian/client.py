@@ -130,11 +130,11 @@ class Pixian:
         seconds_left: Callable[[], float],
         into: IO[bytes],
     ) -> tuple[requests.Response, int]:
-        body = _Body({**form, **image.fields()}, seconds_left)
+        body = _Form({**form, **image.fields()}, seconds_left)
         with _redacting(credentials.secrets() + image.secrets()):
             try:
                 with self._post(credentials, body) as response:
-                    _check(response)
+                    _check(response, seconds_left)
                     return response, _receive(response, into, seconds_left)
             except (OSError, HTTPError) as error:
                 # All of requests' errors are OSErrors, and so is a full disk here.
@@ -155,7 +155,7 @@ class Pixian:
         )
 
 
-class _Body(MultipartEncoder):  # type: ignore[misc]
+class _Form(MultipartEncoder):  # type: ignore[misc]
     """A multipart body that stops when there is no time left to send the rest and wait."""
 
     def __init__(self, fields: Fields, seconds_left: Callable[[], float]) -> None:
@@ -196,10 +196,10 @@ def _redacting(secrets: list[str]) -> Iterator[None]:
         raise error from None
 
 
-def _check(response: requests.Response) -> None:
+def _check(response: requests.Response, seconds_left: Callable[[], float]) -> None:
     """Raise what the answer means, unless it is a result."""
     if response.status_code != requests.codes.ok:
-        raise _refusal(response)
+        raise _refusal(response, seconds_left)
     mime_type = _mime_type(response)
     if mime_type not in _SUFFIXES:
         raise Unavailable(
@@ -220,16 +220,26 @@ def _facts(response: requests.Response) -> Mapping[str, str]:
     return CaseInsensitiveDict((name, text) for name, text in headers if _NUMBERS.fullmatch(text))
 
 
+def _body(response: requests.Response, seconds_left: Callable[[], float]) -> Iterator[bytes]:
+    """The body as it comes in, as long as there is time.
+
+    A body that stalls ends with the read timeout; if it outlives the function, the lease counts the
+    call. One that trickles is given up here, so it is read in the pieces that it comes in.
+    """
+    while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
+        yield chunk
+        if seconds_left() < WRITING_SECONDS:
+            raise Unavailable(
+                "Pixian's answer came too slowly.",
+                maybe_charged=_may_have_cost(response.status_code),
+            )
+
+
 def _receive(
     response: requests.Response, into: IO[bytes], seconds_left: Callable[[], float]
 ) -> int:
-    """Write the body to a file and return its size; a body cut short raises.
-
-    A body that stalls ends with the read timeout, one that trickles with the time that is left.
-    """
-    for chunk in response.iter_content(_CHUNK_BYTES):
-        if seconds_left() < WRITING_SECONDS:
-            raise Unavailable("Pixian's answer came too slowly.", maybe_charged=True)
+    """Write the body to a file and return its size; a body cut short raises."""
+    for chunk in _body(response, seconds_left):
         into.write(chunk)
     size = into.tell()
     if size == 0:
@@ -238,9 +248,9 @@ def _receive(
     return size
 
 
-def _refusal(response: requests.Response) -> PixianS3Error:
+def _refusal(response: requests.Response, seconds_left: Callable[[], float]) -> PixianS3Error:
     status = response.status_code
-    message, code = _error_json(response)
+    message, code = _error_json(response, seconds_left)
     said = f"Pixian answered {status}: {message}"
     match status:
         case 401:
@@ -269,10 +279,17 @@ def _may_have_cost(status: int) -> bool:
     return status < 300
 
 
-def _error_json(response: requests.Response) -> tuple[str, int | None]:
+def _error_json(
+    response: requests.Response, seconds_left: Callable[[], float]
+) -> tuple[str, int | None]:
     """Pixian's own message and code; an answer that isn't its JSON is quoted in part."""
     try:
-        text = response.raw.read(_MAX_ERROR_BYTES, decode_content=True).decode(errors="replace")
+        body = b""
+        for chunk in _body(response, seconds_left):
+            body += chunk
+            if len(body) >= _MAX_ERROR_BYTES:
+                break
+        text = body[:_MAX_ERROR_BYTES].decode(errors="replace")
     except HTTPError:
         # An error answer that is cut short is still that error.
         return response.reason, None
