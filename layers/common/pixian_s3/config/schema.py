@@ -1,4 +1,4 @@
-"""The JSON schema of the configuration document, for AppConfig's validator and for editors.
+"""The configuration document as JSON Schema, for AppConfig's validator.
 
 It uses draft 4, the version that AppConfig accepts inline. The schema checks each value on its own;
 only `document.parse` finds combinations of values that have no effect.
@@ -39,5 +39,5 @@ def _object(rows: tuple[Parameter, ...], **more: dict[str, Any]) -> dict[str, An
 
 def _nullable(row: Parameter) -> dict[str, Any]:
     """The schema of one parameter; null resets it to its default."""
-    described = {"description": row.description, "anyOf": [row.kind.schema, {"type": "null"}]}
-    return described if row.default is None else described | {"default": row.default}
+    schema = {"anyOf": [row.kind.schema, {"type": "null"}]}
+    return schema if row.default is None else schema | {"default": row.default}

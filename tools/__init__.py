@@ -1,0 +1,1 @@
+"""What maintains the repository: generators of docs and of the template's schema."""

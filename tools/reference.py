@@ -1,0 +1,77 @@
+"""Write what follows from the code: `make reference`.
+
+The tables in docs/configuration.md and docs/assumptions.md, and the JSON schema that template.yaml
+gives to AppConfig.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from pixian_s3.config.parameters import PIPELINE, PIXIAN, Parameter
+from pixian_s3.config.schema import document_schema
+from tests.contract.assumptions import ASSUMPTIONS, PROGRAM, Assumption
+
+_ROOT = Path(__file__).parent.parent
+CONFIGURATION = _ROOT / "docs/configuration.md"
+ASSUMED = _ROOT / "docs/assumptions.md"
+TEMPLATE = _ROOT / "template.yaml"
+_SCHEMA = re.compile(r"(?<=          Content: \|-\n)(?:            .*\n)+")
+
+
+def with_parameters(document: str) -> str:
+    """docs/configuration.md with its tables as the code has them now."""
+    tables = f"{_parameters(PIXIAN)}\nUnder `pipeline`:\n\n{_parameters(PIPELINE)}"
+    return _between("parameters", tables, document)
+
+
+def with_assumptions(document: str) -> str:
+    """docs/assumptions.md with its table as the code has it now."""
+    lines = ["| what is assumed | where | how it is checked | the stand-in |", "|---|---|---|---|"]
+    lines += map(_assumption, ASSUMPTIONS)
+    return _between("assumptions", "\n".join(lines) + "\n", document)
+
+
+def with_schema(template: str) -> str:
+    """The template with its validator as the code has it now."""
+    # A line for each parameter, as in the table.
+    text = re.sub(
+        r' ?("[\w.]+": {"(?:anyOf|type": "object", "add))', r"\n\1", json.dumps(document_schema())
+    )
+    indented = "".join(f"            {line}\n" for line in text.splitlines())
+    return _SCHEMA.sub(lambda _: indented, template)
+
+
+def _between(name: str, text: str, document: str) -> str:
+    marked = re.compile(rf"(?<=<!-- {name} -->\n).*(?=<!-- /{name} -->)", re.DOTALL)
+    return marked.sub(lambda _: text, document)
+
+
+def _parameters(rows: tuple[Parameter, ...]) -> str:
+    lines = ["| name | value | default | what it does |", "|---|---|---|---|"]
+    lines += [f"| `{r.name}` | {r.kind.form} | {_default(r)} | {r.description} |" for r in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _default(row: Parameter) -> str:
+    return "none" if row.default is None else f"`{json.dumps(row.default)}`"
+
+
+def _assumption(assumption: Assumption) -> str:
+    where = "<br>".join(f"`{place.removeprefix(PROGRAM)}`" for place in assumption.where)
+    how = assumption.check.__doc__ if assumption.check else f"Not: {assumption.unchecked}"
+    does = assumption.stand_in_differs or ("the same" if assumption.check else "not asked")
+    return f"| {assumption.says} | {where} | {how} | {does} |"
+
+
+GENERATED = {
+    CONFIGURATION: with_parameters,
+    ASSUMED: with_assumptions,
+    TEMPLATE: with_schema,
+}
+"""Each file, with the function that brings its text up to date."""
+
+
+if __name__ == "__main__":
+    for file, updated in GENERATED.items():
+        file.write_text(updated(file.read_text()))
