@@ -1,1 +1,1 @@
-"""What a person does to a deployed stack, on this machine or in AWS."""
+"""Operator commands for a deployed stack, on this machine or in AWS."""

@@ -1,14 +1,13 @@
-"""Put a configuration document into force: `make config FILE=config.json`."""
+"""Publish a configuration document: `make config FILE=config.json`."""
 
+import argparse
 import json
-import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from admin.errors import UserError
-from admin.stack import Stack, chosen
+from admin.errors import UserError, run
+from admin.stack import Stack, add_stack_option, chosen
 from pixian_s3.config.document import Configuration, parse
 from pixian_s3.config.parameters import Value
 from pixian_s3.errors import InvalidConfiguration
@@ -18,7 +17,7 @@ _PATIENCE_SECONDS = 120
 
 
 def publish(document: bytes, stack: Stack) -> None:
-    """Make a document that was checked the one in force; returns when it is."""
+    """Publish a checked document; return once the functions can read it."""
     appconfig, outputs = stack.client("appconfig"), stack.outputs
     version = appconfig.create_hosted_configuration_version(
         ApplicationId=outputs["ConfigurationApplication"],
@@ -36,7 +35,7 @@ def publish(document: bytes, stack: Stack) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while deployment["State"] != "COMPLETE":
         if deployment["State"] == "ROLLED_BACK" or time.monotonic() > deadline:
-            raise UserError(f"AppConfig didn't put it into force: {deployment['State']}.")
+            raise UserError(f"AppConfig didn't deploy the configuration: {deployment['State']}.")
         time.sleep(_POLL_SECONDS)
         deployment = appconfig.get_deployment(
             ApplicationId=outputs["ConfigurationApplication"],
@@ -46,20 +45,20 @@ def publish(document: bytes, stack: Stack) -> None:
 
 
 def check(document: bytes) -> Configuration:
-    """The configuration in a document.
+    """Parse a configuration document.
 
     Raises:
-        UserError: it has faults; the message lists them.
+        UserError: it has errors; the message lists them.
     """
     try:
         return parse(document)
     except InvalidConfiguration as error:
         faults = "\n".join(f"  {fault}" for fault in error.faults)
-        raise UserError(f"The configuration can't be used:\n{faults}") from error
+        raise UserError(f"The configuration has errors:\n{faults}") from error
 
 
 def changes(old: Configuration, new: Configuration) -> Iterator[str]:
-    """What holds differently afterwards: a line for each prefix and parameter."""
+    """The differences, a line for each prefix and parameter."""
     for prefix in sorted({"", *old.prefixes, *new.prefixes}):
         before, after = old.settings_for(prefix), new.settings_for(prefix)
         for name in sorted(before.values.keys() | after.values.keys()):
@@ -73,7 +72,7 @@ def _shown(value: Value | None) -> str:
 
 
 def in_force(stack: Stack) -> Configuration:
-    """The configuration that the functions read now; an empty one if it can't be read."""
+    """The configuration that the functions use now; an empty one if it is invalid."""
     appconfigdata, outputs = stack.client("appconfigdata"), stack.outputs
     session = appconfigdata.start_configuration_session(
         ApplicationIdentifier=outputs["ConfigurationApplication"],
@@ -90,25 +89,27 @@ def in_force(stack: Stack) -> Configuration:
 
 
 def main() -> None:
-    """Check FILE, show what it changes and publish it to STACK, or to the stack on this machine."""
-    name = os.environ.get("FILE")
-    if not name:
-        raise UserError("Say which document: make config FILE=config.json")
+    """Check a document, show what it changes and publish it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m admin.config",
+        usage="%(prog)s FILE [--stack NAME]\n       make config FILE=config.json [STACK=NAME]",
+        description="Check a configuration document, show what it changes and publish it.",
+    )
+    parser.add_argument("file", metavar="FILE", type=Path, help="the document, as JSON")
+    add_stack_option(parser)
+    arguments = parser.parse_args()
     try:
-        document = Path(name).read_bytes()
+        document = arguments.file.read_bytes()
     except OSError as error:
-        raise UserError(f"FILE={name} can't be read: {error.strerror}.") from error
+        raise UserError(f"Can't read {arguments.file}: {error.strerror}.") from error
     new = check(document)
-    stack = chosen()
+    stack = chosen(arguments.stack)
     lines = list(changes(in_force(stack), new))
     print("\n".join(lines) or "Nothing changes.")
     if lines:
         publish(document, stack)
-        print("Published; in force for every image within two minutes.")
+        print("Published. It applies to every image within two minutes.")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(str(error))
+    run(main)

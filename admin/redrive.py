@@ -1,59 +1,89 @@
-"""Send dead letters round again: `make redrive`."""
+"""Redrive the dead-letter queue: `make redrive`."""
 
-import sys
+import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from admin.errors import UserError
-from admin.stack import Stack, chosen
+from admin.errors import run
+from admin.stack import Stack, add_stack_option, chosen
 from pixian_s3.errors import UnreadableMessage
 from pixian_s3.job import jobs_from_message
 
 
-def redrive(stack: Stack) -> tuple[int, int]:
-    """Move the dead letters to the retry queue; how many they were, and how many were left.
+@dataclass(frozen=True)
+class Message:
+    """A message of the dead-letter queue.
 
-    A letter that can't be read would be back at once, so it stays for a person to look at.
-
-    SQS's own redrive is of no use here: of letters that the program itself put into the queue it
-    doesn't know where they came from.
+    Attributes:
+        message_id: SQS's.
+        keys: of its images; None if it can't be read.
     """
-    sqs = stack.client("sqs")
-    moved, left = 0, set[str]()
-    for letter in _letters(sqs, stack.outputs["DeadLetterQueueUrl"]):
-        if not _is_readable(letter["Body"]):
-            left.add(letter["MessageId"])
+
+    message_id: str
+    keys: tuple[str, ...] | None
+
+
+def redrive(stack: Stack) -> Iterator[Message]:
+    """Move each message to the retry queue and yield it; one that can't be read stays.
+
+    SQS's own redrive doesn't work here: it doesn't know the source of a message that the program
+    itself sent to the queue.
+    """
+    sqs, dead_letter_queue = stack.client("sqs"), stack.outputs["DeadLetterQueueUrl"]
+    unreadable = set[str]()
+    for received in _received(sqs, dead_letter_queue):
+        message = Message(received["MessageId"], _keys(received["Body"]))
+        if message.keys is not None:
+            # Sent before it is deleted: at worst the image comes twice, which costs nothing.
+            sqs.send_message(QueueUrl=stack.outputs["RetryQueueUrl"], MessageBody=received["Body"])
+            sqs.delete_message(QueueUrl=dead_letter_queue, ReceiptHandle=received["ReceiptHandle"])
+        elif message.message_id in unreadable:
             continue
-        # Sent before it is deleted: in doubt an image comes twice, which costs nothing.
-        sqs.send_message(QueueUrl=stack.outputs["RetryQueueUrl"], MessageBody=letter["Body"])
-        sqs.delete_message(
-            QueueUrl=stack.outputs["DeadLetterQueueUrl"], ReceiptHandle=letter["ReceiptHandle"]
-        )
-        moved += 1
-    return moved, len(left)
+        else:
+            unreadable.add(message.message_id)
+        yield message
 
 
-def _is_readable(body: str) -> bool:
+def _keys(body: str) -> tuple[str, ...] | None:
     try:
-        jobs_from_message(body)
+        return tuple(job.key for job in jobs_from_message(body))
     except UnreadableMessage:
-        return False
-    return True
+        return None
 
 
-def _letters(sqs: Any, url: str) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - see Stack.client
-    """Until the queue says that it has no more."""
-    while letters := sqs.receive_message(
+def _received(sqs: Any, url: str) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - see Stack.client
+    """Until the queue has no more."""
+    while messages := sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1
     ).get("Messages"):
-        yield from letters
+        yield from messages
+
+
+def main() -> None:
+    """Redrive the queue of the chosen stack, naming each message."""
+    parser = argparse.ArgumentParser(
+        prog="python -m admin.redrive",
+        usage="%(prog)s [--stack NAME]\n       make redrive [STACK=NAME]",
+        description="Send the messages in the dead-letter queue to the retry queue.",
+    )
+    add_stack_option(parser)
+    redriven = unreadable = 0
+    for message in redrive(chosen(parser.parse_args().stack)):
+        if message.keys is None:
+            unreadable += 1
+            print(f"Can't read message {message.message_id}; it stays in the dead-letter queue.")
+        else:
+            redriven += 1
+            print(f"Redriving {', '.join(map(repr, message.keys))}")
+    print(f"Redrove {_counted(redriven)}." if redriven else "No messages to redrive.")
+    if unreadable:
+        print(f"Left {_counted(unreadable)} in the dead-letter queue. See the SQS console.")
+
+
+def _counted(messages: int) -> str:
+    return "1 message" if messages == 1 else f"{messages} messages"
 
 
 if __name__ == "__main__":
-    try:
-        moved, left = redrive(chosen())
-        print(f"{moved} dead letters go round again.")
-        if left:
-            print(f"{left} can't be read and stay in the queue: look at them in the SQS console.")
-    except UserError as error:
-        sys.exit(str(error))
+    run(main)

@@ -1,7 +1,7 @@
 """A deployed stack: how to reach it and what it consists of."""
 
 import json
-import os
+from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,11 +13,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from admin.errors import UserError
 
 STACK_FILE = Path(__file__).parent.parent / ".local/stack.json"
-"""There while `make local` runs."""
+"""Exists while `make local` runs."""
 
 
 class Stack(Protocol):
-    """A stack, wherever it is; `outputs` are the template's, by their names there."""
+    """A stack on this machine or in AWS; `outputs` are the template's, by name."""
 
     @property
     def outputs(self) -> Mapping[str, str]:
@@ -29,7 +29,7 @@ class Stack(Protocol):
 
 @dataclass(frozen=True)
 class LocalStack:
-    """What `.local/stack.json` says of a stack on this machine."""
+    """A stack on this machine, as `.local/stack.json` describes it."""
 
     endpoint_url: str
     ca_bundle: str
@@ -46,13 +46,13 @@ class LocalStack:
         return cls(**json.loads(path.read_text()))
 
     def save(self, path: Path) -> None:
-        """Write it at once, so that who waits for the file never reads half of it."""
+        """Replace the file in one step, so that nobody reads half of it."""
         unfinished = path.with_suffix(".tmp")
         unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n")
         unfinished.replace(path)
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - as in Stack
-        """A client as the account's root user."""
+        """A client with the rights of the account's root user."""
         return boto3.client(  # type: ignore[call-overload]
             service,
             endpoint_url=self.endpoint_url,
@@ -65,28 +65,28 @@ class LocalStack:
 
 @dataclass(frozen=True)
 class AwsStack:
-    """A stack in the account and region that the AWS credentials at hand lead to."""
+    """A stack in the AWS account and region that the environment selects."""
 
     outputs: dict[str, str]
 
     @classmethod
     def find(cls, name: str) -> Self:
-        """By its name.
+        """Look a stack up by its name.
 
         Raises:
-            UserError: there is no such stack, or AWS can't be asked.
+            UserError: there is no such stack, or AWS didn't answer.
         """
         try:
             [found] = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         except (ClientError, BotoCoreError) as error:
             raise UserError(
-                f"The stack {name} can't be found: {error}\n"
-                "Name another with STACK=…, or check your AWS credentials and AWS_DEFAULT_REGION."
+                f"Can't find the stack {name}: {error}\n"
+                "Check its name, your AWS credentials and the region (AWS_DEFAULT_REGION)."
             ) from error
         return cls({output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]})
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - as in Stack
-        """A client with the credentials at hand."""
+        """A client with the credentials from the environment."""
         return boto3.client(service)  # type: ignore[call-overload]
 
 
@@ -102,16 +102,26 @@ def running_here(path: Path) -> LocalStack | None:
     return stack
 
 
-def chosen() -> Stack:
-    """The stack in AWS that STACK names; without it the one on this machine, never another.
+def add_stack_option(parser: ArgumentParser) -> None:
+    """Add --stack, whose value `chosen` takes."""
+    parser.add_argument(
+        "--stack",
+        metavar="NAME",
+        help="a stack in AWS; by default, the one that `make local` runs (make: STACK=NAME)",
+    )
+
+
+def chosen(name: str | None) -> Stack:
+    """The stack in AWS with this name; without a name, the one that runs on this machine.
 
     Raises:
         UserError: there is none.
     """
-    if name := os.environ.get("STACK"):
+    if name:
         return AwsStack.find(name)
     if stack := running_here(STACK_FILE):
         return stack
     raise UserError(
-        "No stack runs here: start one with `make local`, or name one in AWS with STACK=…"
+        "No stack is running on this machine. Start one with `make local`, or name a stack in AWS: "
+        "STACK=pixian-s3."
     )

@@ -1,7 +1,10 @@
 """The real template, built and deployed by the real SAM CLI."""
 
 import os
+import platform
+import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +20,7 @@ _SAM = ROOT / ".tools/sam/bin/sam"
 def deploy(
     aws: MiniStack, directory: Path, pixian_endpoint: str, parameters: Sequence[str] = ()
 ) -> LocalStack:
-    """Build and deploy the stack.
+    """Build and deploy the stack, for this machine's architecture.
 
     Args:
         aws: where to.
@@ -26,18 +29,46 @@ def deploy(
         parameters: others of the template's, each as Name=value.
     """
     built = directory / "build"
-    _sam(aws, directory, "build", "--build-dir", str(built))
+    parameters = (
+        f"PixianEndpoint={pixian_endpoint}",
+        f"Architecture={_architecture()}",
+        *parameters,
+    )
+    _sam(aws, directory, "build", "--build-dir", str(built), "--parameter-overrides", *parameters)
+    if sys.platform != "linux":
+        _install_here(built / "DependenciesLayer/python")
     _sam(
         aws,
         directory,
         "deploy",
         *("--template-file", str(built / "template.yaml"), "--stack-name", STACK_NAME),
-        *("--parameter-overrides", f"PixianEndpoint={pixian_endpoint}", *parameters),
+        *("--parameter-overrides", *parameters),
         *("--no-confirm-changeset", "--no-progressbar"),
     )
     stack = _describe(aws, pixian_endpoint)
     _set_first_pace(stack)
     return stack
+
+
+def _architecture() -> str:
+    """What Lambda calls this machine's processor."""
+    return "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
+
+
+def _install_here(layer: Path) -> None:
+    """Replace the layer's packages, built for Lambda's Linux, by those for this system.
+
+    MiniStack runs the functions as processes of this system.
+    """
+    shutil.rmtree(layer)
+    requirements = ROOT / "layers/dependencies/requirements.txt"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes"),
+            *("--target", str(layer), "--requirement", str(requirements)),
+        ],
+        check=True,
+    )
 
 
 def _describe(aws: MiniStack, pixian_endpoint: str) -> LocalStack:
@@ -65,12 +96,14 @@ def _set_first_pace(stack: LocalStack) -> None:
 
 def _sam(aws: MiniStack, directory: Path, *arguments: str) -> None:
     log = directory / f"sam-{arguments[0]}.log"
+    # `sam build` looks for a python3.13 that has pip, as ours has.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with log.open("wb") as output:
         done = subprocess.run(
             # Named, because SAM looks for it beside the built template.
             [_SAM, *arguments, "--config-file", str(ROOT / "samconfig.toml")],
             cwd=ROOT,
-            env=os.environ | aws.environment | {"SAM_CLI_TELEMETRY": "0"},
+            env=os.environ | aws.environment | {"PATH": path, "SAM_CLI_TELEMETRY": "0"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

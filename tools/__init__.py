@@ -1,1 +1,1 @@
-"""What maintains the repository: generators of docs and of the template's schema."""
+"""What maintains the repository: generators of docs and of the template's schema, and its scan."""

@@ -18,7 +18,8 @@ def test_a_redrive_retries_what_can_be_read_and_leaves_the_rest(deployed: World)
     for body in (json.dumps(job), "no job"):
         sqs.send_message(QueueUrl=queue, MessageBody=body)
     # When the queue is redriven
-    assert redrive(deployed.stack) == (1, 1)
+    redriven = [message.keys for message in redrive(deployed.stack)]
+    assert sorted(redriven, key=str) == [(KEY,), None]
     # Then the image is retried, once
     deployed.wait_for_attempts(KEY, "skipped", 2)
     # And the other message is still there, hidden for a while because it was received
