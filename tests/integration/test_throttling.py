@@ -63,7 +63,7 @@ def test_a_lane_never_waits_past_the_end_of_its_invocation(
     world.pixian.answers = [refusal(429)]
     world.processor = replace(
         world.processor,
-        seconds_left=lambda: left if world.pixian.calls else 300,
+        seconds_left=lambda: left if world.processor.lane.throttles else 300,
         sleep=waits.append,
     )
     told = world.process(world.upload())
