@@ -1,1 +1,1 @@
-"""Images from one S3 bucket, cut out by Pixian.AI, into another."""
+"""pixian-s3: images that are uploaded to an S3 bucket appear as cutouts in another."""

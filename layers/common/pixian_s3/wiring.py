@@ -105,7 +105,7 @@ def build(environment: Environment) -> Processor:
         pace_record=PaceRecord(dynamodb, environment.lease_table),
         pixian=Pixian(environment.pixian_endpoint, requests.Session()),
         queues=Queues(
-            boto3.client("sqs", config=_AWS),
+            lambda: boto3.client("sqs", config=_AWS),
             environment.retry_queue_url,
             environment.dead_letter_queue_url,
         ),
@@ -133,7 +133,7 @@ def build_pacing(environment: PaceEnvironment) -> Pacing:
         ),
         record=PaceRecord(boto3.client("dynamodb", config=_AWS), environment.lease_table),
         queues=Queues(
-            boto3.client("sqs", config=_AWS),
+            lambda: boto3.client("sqs", config=_AWS),
             environment.retry_queue_url,
             environment.dead_letter_queue_url,
         ),

@@ -39,7 +39,7 @@ def subject(aws: None) -> Iterator[Subject]:  # noqa: ARG001 - it must be there 
     client = boto3.client("sqs")
     url = client.create_queue(QueueName="retries")["QueueUrl"]
     dead = client.create_queue(QueueName="dead")["QueueUrl"]
-    yield Subject(Queues(client, url, dead), client, url, dead)
+    yield Subject(Queues(lambda: client, url, dead), client, url, dead)
     client.close()
 
 

@@ -1,5 +1,7 @@
 """The retry queue, where jobs wait for their next attempt, and its dead-letter queue."""
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pixian_s3.job import Job
@@ -9,12 +11,24 @@ if TYPE_CHECKING:
 
 
 class Queues:
-    """The retry queue and its dead-letter queue."""
+    """The retry queue and its dead-letter queue.
 
-    def __init__(self, sqs: "SQSClient", url: str, dead_letter_url: str) -> None:
-        self._sqs = sqs
+    Args:
+        new_client: creates the client when it is first needed: a processed image needs none.
+        url: of the retry queue.
+        dead_letter_url: of the dead-letter queue.
+    """
+
+    def __init__(
+        self, new_client: Callable[[], "SQSClient"], url: str, dead_letter_url: str
+    ) -> None:
+        self._new_client = new_client
         self._url = url
         self._dead_letter_url = dead_letter_url
+
+    @cached_property
+    def _sqs(self) -> "SQSClient":
+        return self._new_client()
 
     def send(self, job: Job, delay_seconds: int) -> None:
         """Send a job, to be received after 0 to 900 seconds."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from aws_lambda_powertools import Logger
@@ -10,7 +11,9 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from pixian_s3.attempt import Answer, Attempt, Outcome
 from pixian_s3.errors import InProgress
-from pixian_s3.pace import Lanes
+
+if TYPE_CHECKING:
+    from pixian_s3.pace import Lanes
 
 NAMESPACE = "PixianS3"
 
@@ -74,7 +77,7 @@ class Telemetry:
         self._logger.error("unreadable message", extra=about)
         self._count_all({"UnreadableMessages": 1})
 
-    def pace(self, lanes: Lanes, *, backlog: int, reserved: bool) -> None:
+    def pace(self, lanes: "Lanes", *, backlog: int, reserved: bool) -> None:
         """Log how many lanes there may be from now on, and count them.
 
         Args:

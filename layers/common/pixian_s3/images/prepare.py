@@ -9,7 +9,7 @@ from typing import IO
 from pixian_s3.attempt import Input
 from pixian_s3.config.document import Settings
 from pixian_s3.errors import Rejected, Unavailable
-from pixian_s3.images import convert, delta_png, identify
+from pixian_s3.images import identify
 from pixian_s3.images.identify import ImageInfo
 
 SHRUNK_PIXELS = 25_000_000
@@ -57,6 +57,9 @@ def prepare(file: IO[bytes], settings: Settings, files: ExitStack) -> Prepared:
             f"Pixian doesn't take this image as it is ({info.format}, {info.width} x {info.height} "
             "pixels), and pipeline.convert is false for this prefix."
         )
+    # Imported here because most images need no conversion, and it makes functions start faster.
+    from pixian_s3.images import convert  # noqa: PLC0415
+
     converted = files.enter_context(TemporaryFile())
     info = convert.convert(file, converted, _pixel_limit(settings, SHRUNK_PIXELS))
     return Prepared(converted, _size(converted), info, converted=True, source=source)
@@ -82,6 +85,8 @@ def finish(
         raise Unavailable(f"Pixian sent {flaw}.")
     if not settings.is_delta_png or settings.text("pipeline.delta_png") == "keep":
         return answer
+    from pixian_s3.images import delta_png  # noqa: PLC0415 - as `convert` above
+
     rebuilt = files.enter_context(TemporaryFile())
     delta_png.rebuild(answer, prepared.file, rebuilt)
     return rebuilt
