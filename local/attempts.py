@@ -80,8 +80,8 @@ class AttemptLines:
                 yield f"-> {shortened(image['result_key'])}"
         elif "reason" in image:
             yield escaped(image["reason"])
-        if "next_try_in_seconds" in image:
-            yield f"(attempt {image['attempt'] + 1} in {image['next_try_in_seconds']} s)"
+        if "next_attempt_in_seconds" in image:
+            yield f"(attempt {image['attempt'] + 1} in {image['next_attempt_in_seconds']} s)"
 
     def _price(self, image: dict[str, Any]) -> Iterator[str]:
         calculated = image.get("credits_calculated")

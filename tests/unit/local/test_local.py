@@ -23,7 +23,7 @@ def test_attempts_are_lines_with_a_running_total() -> None:
         "09:26:53 processed a.jpg 25.4 s (1.2 s at Pixian) 0.5 credits -> a.png "
         "[1 processed, 0.5 credits]"
     )
-    again = lines.line(record(outcome="postponed", reason="429\nSlow", next_try_in_seconds=5))
+    again = lines.line(record(outcome="postponed", reason="429\nSlow", next_attempt_in_seconds=5))
     assert " ".join(again.split()) == (
         r"09:26:53 postponed a.jpg 429\nSlow (attempt 2 in 5 s) "
         "[1 processed, 1 postponed, 0.5 credits]"
