@@ -35,7 +35,7 @@ def redrive(stack: Stack) -> Iterator[Message]:
     for received in _received(sqs, dead_letter_queue):
         message = Message(received["MessageId"], _keys(received["Body"]))
         if message.keys is not None:
-            # Sent before it is deleted: at worst the image comes twice, which costs nothing.
+            # Send it before deleting it: at worst the image is retried twice, which costs nothing.
             sqs.send_message(QueueUrl=stack.outputs["RetryQueueUrl"], MessageBody=received["Body"])
             sqs.delete_message(QueueUrl=dead_letter_queue, ReceiptHandle=received["ReceiptHandle"])
         elif message.message_id in unreadable:
@@ -53,7 +53,7 @@ def _keys(body: str) -> tuple[str, ...] | None:
 
 
 def _received(sqs: Any, url: str) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - see Stack.client
-    """Until the queue has no more."""
+    """Receive messages until the queue is empty."""
     while messages := sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1
     ).get("Messages"):

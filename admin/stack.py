@@ -46,7 +46,7 @@ class LocalStack:
         return cls(**json.loads(path.read_text()))
 
     def save(self, path: Path) -> None:
-        """Replace the file in one step, so that nobody reads half of it."""
+        """Replace the file in one step, so that no reader sees a part of it."""
         unfinished = path.with_suffix(".tmp")
         unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n")
         unfinished.replace(path)

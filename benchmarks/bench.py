@@ -1,7 +1,7 @@
-"""A naive Lambda and ours, side by side: `make bench`, or `python -m benchmarks.bench`.
+"""Compare a naive Lambda function with ours: `make bench`, or `python -m benchmarks.bench`.
 
-Both handle the same images in processes of their own, in turn, against the local AWS and a Pixian
-that answers at once. Prints tables in Markdown.
+Each runs in its own process. They process the same images in turn, against the local AWS and a
+Pixian that answers at once. Prints tables in Markdown.
 """
 
 import argparse
@@ -85,7 +85,7 @@ class Figures:
 
 
 class Function:
-    """A function in a process of its own; it ends with the context.
+    """A function in its own process, which ends with the context.
 
     Attributes:
         start_ms: milliseconds of its initialization.
@@ -142,7 +142,7 @@ class Bench:
 
     @contextmanager
     def uploaded(self, sample: Sample) -> Iterator[dict[str, Any]]:
-        """The event of an image with a key of its own; at the end its result must be there."""
+        """Upload an image under a new key and yield its event; its result must exist afterwards."""
         self._number += 1
         self._pixian.answer = sample.answer
         stem = f"bench/{self._number:06}"
@@ -159,7 +159,7 @@ class Bench:
         yield {"Records": [record]}
         found = self._emptied(self._output, stem)
         if found != [(f"{stem}.png", len(sample.answer.body))]:
-            sys.exit(f"No result of its own for {stem}: {found}")
+            sys.exit(f"Not exactly one result for {stem}: {found}")
         self._emptied(self._input, stem)
 
     def _emptied(self, bucket: str, prefix: str) -> list[tuple[str, int]]:

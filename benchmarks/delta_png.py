@@ -1,4 +1,4 @@
-"""Whether a delta PNG pays: `python -m benchmarks.delta_png`, against the local stand-in.
+"""Measure whether delta PNGs save time, against the fake Pixian: `python -m benchmarks.delta_png`.
 
 Each photograph is sent twice in turn, for a `png` and for a `delta_png` that is rebuilt here.
 """

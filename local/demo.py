@@ -175,7 +175,7 @@ class _Progress:
         """Print what happened since the last call.
 
         Raises:
-            UserError: An image is blocked. So are probably all others, until somebody acts.
+            UserError: An image is blocked, as all others probably are until the cause is fixed.
         """
         for record in self._log.read():
             self._print(record)

@@ -100,7 +100,7 @@ def _sam(aws: MiniStack, directory: Path, *arguments: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with log.open("wb") as output:
         done = subprocess.run(
-            # Named, because SAM looks for it beside the built template.
+            # Named explicitly, because SAM looks for it next to the built template.
             [_SAM, *arguments, "--config-file", str(ROOT / "samconfig.toml")],
             cwd=ROOT,
             env=os.environ | aws.environment | {"PATH": path, "SAM_CLI_TELEMETRY": "0"},

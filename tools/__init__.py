@@ -1,1 +1,1 @@
-"""What maintains the repository: generators of docs and of the template's schema, and its scan."""
+"""Generate parts of the docs and of the template from the code, and scan the template."""

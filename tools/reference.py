@@ -1,7 +1,7 @@
-"""Write what follows from the code: `make reference`.
+"""Generate parts of the docs and of the template from the code: `make reference`.
 
-The tables in docs/configuration.md and docs/assumptions.md, and the JSON schema that template.yaml
-gives to AppConfig.
+These are the tables in docs/configuration.md and docs/assumptions.md, and the JSON schema in
+template.yaml that AppConfig validates configurations with.
 """
 
 import json
@@ -20,21 +20,21 @@ _SCHEMA = re.compile(r"(?<=          Content: \|-\n)(?:            .*\n)+")
 
 
 def with_parameters(document: str) -> str:
-    """docs/configuration.md with its tables as the code has them now."""
+    """docs/configuration.md with its tables brought up to date."""
     tables = f"{_parameters(PIXIAN)}\nUnder `pipeline`:\n\n{_parameters(PIPELINE)}"
     return _between("parameters", tables, document)
 
 
 def with_assumptions(document: str) -> str:
-    """docs/assumptions.md with its table as the code has it now."""
+    """docs/assumptions.md with its table brought up to date."""
     lines = ["| what is assumed | where | how it is checked | the stand-in |", "|---|---|---|---|"]
     lines += map(_assumption, ASSUMPTIONS)
     return _between("assumptions", "\n".join(lines) + "\n", document)
 
 
 def with_schema(template: str) -> str:
-    """The template with its validator as the code has it now."""
-    # A line for each parameter, as in the table.
+    """The template with its validator brought up to date."""
+    # One line per parameter, as in the table.
     text = re.sub(
         r' ?("[\w.]+": {"(?:anyOf|type": "object", "add))', r"\n\1", json.dumps(document_schema())
     )

@@ -1,7 +1,7 @@
 """Scan the template with checkov, as `make check` does.
 
-It must be clean, and each exception in it must be needed: without them checkov has to find exactly
-what they except.
+The scan must find nothing, and each exception must be needed: without the exceptions, checkov must
+find exactly what they suppress.
 """
 
 import json

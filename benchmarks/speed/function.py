@@ -1,4 +1,4 @@
-"""A function in a process of its own, as Lambda runs it: `python function.py FOLDER [--count]`.
+"""Run a function in this process, as Lambda does: `python function.py FOLDER [--count]`.
 
 FOLDER has the app.py. The first line out says how long initialization took; then each line in is an
 order and each line out its answer, all in JSON.
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Context:
-    """What Lambda tells a handler of its invocation."""
+    """The context that Lambda passes to a handler."""
 
     function_name = "bench"
     function_version = "$LATEST"

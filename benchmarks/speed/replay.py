@@ -1,4 +1,4 @@
-"""Pixian as it answered before: what the local service's own work takes would drown the figures."""
+"""Replay an answer of Pixian, so that the fake service's own work isn't measured."""
 
 import threading
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ class Answer:
 
 @dataclass
 class Replay:
-    """A server that gives one answer to every call, at once, when the request was read."""
+    """A server that reads each request, then returns the same answer at once."""
 
     url: str = ""
     answer: Answer | None = None
@@ -28,7 +28,7 @@ class Replay:
 
 @contextmanager
 def replay() -> Iterator[Replay]:
-    """It serves as long as the context lasts."""
+    """Run the server while the context is open."""
     state = Replay()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, state))
     server.daemon_threads = True
@@ -72,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         while left:
             left -= len(self.rfile.read1(min(left, 1 << 20)))
         answer = self._state.answer
-        assert answer  # noqa: S101 - told before each image
+        assert answer  # noqa: S101 - set before each image
         self.send_response(200)
         for name, value in answer.headers.items():
             self.send_header(name, value)

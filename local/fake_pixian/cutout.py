@@ -27,7 +27,7 @@ def load_model(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def cut_out(image: Image.Image, model: onnxruntime.InferenceSession) -> Image.Image:
+def make_cutout(image: Image.Image, model: onnxruntime.InferenceSession) -> Image.Image:
     """Make the background transparent.
 
     Returns RGBA: the foreground in its exact colors, the background all zeros.

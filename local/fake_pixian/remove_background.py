@@ -8,7 +8,7 @@ import onnxruntime
 from PIL import ExifTags, Image, ImageOps
 
 from local.fake_pixian import render
-from local.fake_pixian.cutout import cut_out
+from local.fake_pixian.cutout import make_cutout
 from local.fake_pixian.errors import ApiError, UnreadableImageError
 from local.fake_pixian.parameters import Parameters, Size
 
@@ -51,7 +51,7 @@ def remove_background(
     image = picture.image
     if size != picture.size:
         image = image.resize(size, Image.Resampling.LANCZOS)
-    cutout = cut_out(image, model)
+    cutout = make_cutout(image, model)
     foreground = render.foreground_of(cutout)
     result = cutout
     if parameters.output_format != "delta_png":
