@@ -1,4 +1,4 @@
-"""Sets once a minute how many images may be at Pixian at a time."""
+"""Set the number of parallel calls to Pixian, once a minute."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ from pixian_s3.wiring import pacing
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's own
-    """A schedule's event, with nothing of use in it."""
+    """Handle an event of the schedule; its content isn't used."""
     set_pace(pacing())

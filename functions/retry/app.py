@@ -1,4 +1,4 @@
-"""Processes images from the retry queue after their delay."""
+"""Process images from the retry queue after their delay."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from pixian_s3.wiring import processor
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """An SQS batch; a message whose processing crashed is reported, and delivered again."""
+    """Handle an SQS batch; messages whose processing crashed are reported as failed."""
     images = processor(context)
 
     def process_message(record: SQSRecord) -> None:
@@ -30,6 +30,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
             return discard(record.body, record.message_id, error, images)
         return process_all(jobs, images, CRASHED if receipts > MAX_RECEIPTS else None)
 
-    # With a batch of one, every failure is a failure of the entire batch: not to be raised.
+    # A batch has one message, so each failure is one of the entire batch, which would raise.
     batch = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return process_partial_response(event, process_message, batch, context)

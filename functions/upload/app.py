@@ -1,4 +1,4 @@
-"""Processes each image when it is uploaded to the input bucket."""
+"""Process images when they are uploaded to the input bucket."""
 
 from typing import Any
 
@@ -10,5 +10,5 @@ from pixian_s3.wiring import processor
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """An S3 notification; an exception has Lambda try the whole event again."""
+    """Handle an S3 notification; after an exception, Lambda tries the whole event again."""
     process_all(jobs_from_s3_event(event), processor(context))

@@ -45,6 +45,25 @@ def test_a_status_says_what_to_do(service: Service, status: int, kind: type[Pixi
     assert getattr(error.value, "maybe_charged", False) is False
 
 
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (401, "Check the API ID"),
+        (402, "Buy credits"),
+        (403, "Check at pixian.ai"),
+        (404, "Check the stack's parameter PixianEndpoint"),
+    ],
+)
+def test_even_a_long_error_ends_with_what_to_do(service: Service, status: int, advice: str) -> None:
+    service.fault(status=status, body={"error": {"message": "No. " * 99}})
+    with pytest.raises(Blocked) as error:
+        service.fails()
+    text, _, last = str(error.value).partition("… ")
+    assert text.startswith(f"Pixian answered {status}: No. No.")
+    assert last.startswith(advice)
+    assert len(str(error.value)) == 250
+
+
 def test_pixians_own_words_and_code_are_kept(service: Service) -> None:
     service.fault(status=400, body=OURS)
     with pytest.raises(Rejected) as error:

@@ -171,5 +171,5 @@ def test_an_answer_that_stalls_ends_with_the_read_timeout(monkeypatch: pytest.Mo
     with requests.Session() as session, served(Stalling) as address:
         error = give_up(session, address, WRITING_SECONDS + 1)
         Slow.released.set()
-    assert "No whole answer" in str(error)
+    assert str(error) == "The call to Pixian failed: timed out."
     assert error.maybe_charged

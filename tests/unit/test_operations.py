@@ -1,4 +1,4 @@
-"""docs/operations.md knows every report that the program writes."""
+"""docs/operations.md explains every text with which an error report can begin."""
 
 import ast
 import re
@@ -9,57 +9,67 @@ from typing import Any
 import pytest
 
 from pixian_s3 import retry
+from pixian_s3.batch import CRASHED
 from pixian_s3.images import delta_png, identify
 from tests.builders import NOON, make_job
 
 ROOT = Path(__file__).parents[2]
-OPERATIONS = (ROOT / "docs/operations.md").read_text()
-NAMED = {
+OPENINGS = tuple(
+    opening.partition("…")[0]
+    for row in re.findall(
+        r"^\| (`[^|]*)\|", (ROOT / "docs/operations.md").read_text(), re.MULTILINE
+    )
+    for opening in re.findall("`([^`]+)`", row)
+)
+VARIABLES = {
     "DAMAGED": identify.DAMAGED,
     "UNREADABLE": identify.UNREADABLE,
     "_NO_DELTA": delta_png._NO_DELTA,
+    "what": "The file",
+    "said": "Pixian answered 4",
+    "otherwise": identify.DAMAGED,  # a parameter; `reports` yields its arguments as well
 }
-OPENINGS = [
-    re.sub(r"\\?….*", "", opening)
-    for row in re.findall(r"^\| (`[^|]*)\|", OPERATIONS, re.MULTILINE)
-    for opening in re.findall("`([^`]+)`", row)
-]
+"""What the variables stand for that messages are, or begin with."""
 
 
-def rejections() -> Iterator[str]:
-    """The first words of each message with which the program rejects an image."""
-    for file in (ROOT / "layers/common/pixian_s3").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Rejected":
-                yield first_words(node.args[0])
+def reports(program: str) -> Iterator[str]:
+    """The messages of Rejected and NotFound, with other variables left as they are."""
+    for node in ast.walk(ast.parse(program)):
+        if isinstance(node, ast.Call):
+            if ast.unparse(node.func).endswith(("Rejected", "NotFound")):
+                yield beginning(node.args[0])
+            yield from (beginning(k.value) for k in node.keywords if k.arg == "otherwise")
 
 
-def first_words(message: ast.expr) -> str:
-    """What a message begins with, up to its first variable part."""
+def beginning(message: ast.expr) -> str:
     match message:
         case ast.Constant(str(text)):
             return text
-        case ast.JoinedStr([ast.Constant(str(text)), *_]):
-            return text
-        case ast.Call(ast.Attribute(template)):
-            return first_words(template).partition("{")[0]
-        case ast.Name(name):
-            return NAMED.get(name, name)
-        case ast.JoinedStr([ast.FormattedValue(ast.Name("what")), ast.Constant(str(text)), *_]):
-            return f"The file{text}"
+        case ast.Name(name) | ast.Attribute(attr=name) if name in VARIABLES:
+            return VARIABLES[name]
+        case ast.FormattedValue(ast.Name("what")):
+            return VARIABLES["what"]
+        case ast.JoinedStr(parts):
+            return "".join(map(beginning, parts))
+        case ast.Call(ast.Attribute(template, "format")):
+            return beginning(template)
         case _:
             return ast.unparse(message)
 
 
-# Messages that are made elsewhere: `said` quotes Pixian, `otherwise` is given by the callers of
-# `opened`, who are all in NAMED, and `what` S3 refuses to one file alone is its source.
-ELSEWHERE = {"said": "Pixian answered 4", "otherwise": identify.DAMAGED}
+PROGRAM = (ROOT / "layers/common/pixian_s3").rglob("*.py")
+REPORTS = sorted({report for file in PROGRAM for report in reports(file.read_text())})
 
 
-@pytest.mark.parametrize("words", sorted(set(rejections())))
-def test_a_report_is_explained(words: str) -> None:
-    message = next((made for name, made in ELSEWHERE.items() if words.startswith(name)), words)
-    assert any(message.startswith(opening) or opening.startswith(message) for opening in OPENINGS)
+@pytest.mark.parametrize("report", [*REPORTS, str(CRASHED)])
+def test_a_report_is_explained(report: str) -> None:
+    assert report.startswith(OPENINGS)
+
+
+@pytest.mark.parametrize("message", ['"The file is odd."', 'f"The {file} is odd."', 'f"{file}"'])
+def test_one_that_is_not_explained_is_found(message: str) -> None:
+    (report,) = reports(f"raise errors.Rejected({message})")
+    assert not report.startswith(OPENINGS)
 
 
 @pytest.mark.parametrize(

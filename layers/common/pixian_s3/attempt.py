@@ -1,4 +1,4 @@
-"""What happened to one image in one attempt: the facts behind its log line and metrics."""
+"""The record of one attempt to process an image, for its log line and metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Input:
-    """A source image: `size` is (width, height) in pixels."""
+    """A source image; `size` is (width, height) in pixels."""
 
     mime_type: str
     size: tuple[int, int]
@@ -29,12 +29,12 @@ class Input:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back from Pixian.
+    """The measurements of Pixian's answer.
 
     Attributes:
-        headers: those that hold numbers; looked up without regard to case.
-        seconds: from the call to the last byte.
-        bytes: of the image as it is stored.
+        headers: The headers that consist of numbers; names are case-insensitive.
+        seconds: The time from the call to the last byte.
+        bytes: The size of the image as it is stored.
     """
 
     headers: Mapping[str, str]
@@ -44,21 +44,21 @@ class Answer:
 
 @dataclass(frozen=True)
 class Attempt:
-    """Built when the attempt is over; nothing reads it to decide anything.
+    """A finished attempt. It is only logged and counted; no decision depends on it.
 
     Attributes:
-        job: as it was tried.
-        outcome: how it ended.
-        reason: of every outcome but `PROCESSED`.
-        prefix: the configured prefix that the key matched.
-        parameters: as sent to Pixian.
-        input: the source, as far as it was read.
-        answer: None if there was no image in it.
-        result_key: of the result.
-        status: Pixian's HTTP status, if it refused.
-        maybe_charged: whether this attempt's call may have cost a credit without a result.
-        delay_seconds: until the next attempt.
-        lane_wait_seconds: that this lane waits before its next request.
+        job: The job as it was processed.
+        outcome: How the attempt ended.
+        reason: Why; None if the outcome is `PROCESSED`.
+        prefix: The configured prefix that matches the key.
+        parameters: Pixian's parameters for the key.
+        input: The source; None if it wasn't read.
+        answer: Pixian's answer; None if it contained no image.
+        result_key: The key of the result.
+        status: The HTTP status of Pixian's answer, if the call failed because of it.
+        maybe_charged: Whether this attempt's call may have cost a credit without a result.
+        delay_seconds: The time until the next attempt.
+        lane_wait_seconds: How long this lane waits before its next request.
     """
 
     job: Job

@@ -1,4 +1,4 @@
-"""What both functions do with an event: each job gets its turn, and every crash is logged."""
+"""Process the jobs of one event: a crash is logged, and the other jobs are still processed."""
 
 from collections.abc import Iterable
 
@@ -8,22 +8,22 @@ from pixian_s3.job import Job
 from pixian_s3.process import Processor
 
 CRASHED = Exhausted(
-    f"The function crashed or was ended in each of {retry.MAX_RECEIPTS} attempts; its log says why."
+    f"The function crashed or was stopped in each of {retry.MAX_RECEIPTS} attempts. See its log."
 )
 
 
 def process_all(
     jobs: Iterable[Job], processor: Processor, exhausted: Exhausted | None = None
 ) -> None:
-    """Process each job; if one crashes, the others still get their turn.
+    """Process each job, even if another one crashes.
 
     Args:
-        jobs: of one event.
-        processor: of this invocation.
-        exhausted: as in `Processor.process`.
+        jobs: The jobs of one event.
+        processor: The processor of this invocation.
+        exhausted: As in `Processor.process`.
 
     Raises:
-        ExceptionGroup: of all crashes, so that Lambda delivers the event again.
+        ExceptionGroup: All crashes, so that Lambda delivers the event again.
     """
     crashes = []
     for job in jobs:

@@ -1,23 +1,45 @@
-"""What can go wrong with an image, and what follows from it.
+"""What can go wrong with an image, and what happens then.
 
 PixianS3Error
 ├── RetryLater               the image goes to the retry queue
-│   ├── Throttled            429: too many calls at a time
+│   ├── Throttled            429: too many parallel calls
 │   ├── Unavailable          5xx or connection trouble; `maybe_charged` if the outcome is unknown
 │   ├── InProgress           another invocation holds the lease on the image's result key
-│   └── Blocked              not the image's fault: credentials, credits, permissions, configuration
+│   └── Blocked              something else is at fault: credentials, credits, a permission, …
 │       ├── Unauthorized     401: the secret may have been rotated since it was cached
 │       └── AccessDenied     S3 denies access to one object
 ├── Skipped                  there is nothing to do for this image
 │   └── AlreadyDone          because its result exists
-├── Rejected                 never again: the image is at fault, and an error report says why
+├── Rejected                 the image is at fault: error report, no retry
 ├── Exhausted                given up: error report and dead-letter queue
-├── NotFound, Conflict       what S3 answered; `process` decides what follows
-├── InvalidConfiguration     a configuration document with errors, all of them listed
-└── UnreadableMessage        a message in the retry queue that no version of this program wrote
+├── NotFound, Conflict       what S3 answered; `process` decides what happens
+├── InvalidConfiguration     a configuration document with errors, which it lists
+└── UnreadableMessage        a message in the retry queue that contains no job
 """
 
+import re
 from dataclasses import dataclass
+
+
+def plain(error: BaseException) -> str:
+    """The message of the error behind an error, as a sentence.
+
+    Libraries wrap errors, and put Python representations of them into their own messages, such as
+    `('Connection aborted.', ConnectionResetError(104, 'Connection reset by peer'))`. This returns
+    "Connection reset by peer."
+    """
+    while behind := error.__cause__ or (not error.__suppress_context__ and error.__context__):
+        if isinstance(behind, PixianS3Error):
+            break  # of an earlier call: `error` was raised while it was handled
+        error = behind
+    message = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+    # urllib3's "IncompleteRead(3 bytes read, 97 more expected)".
+    return sentence(re.sub(r"^\w+\((.+)\)$", r"\1", message))
+
+
+def sentence(text: str) -> str:
+    """A text with a full stop, unless it has one."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 class PixianS3Error(Exception):
@@ -28,12 +50,12 @@ class RetryLater(PixianS3Error):
     """The image can't be processed now.
 
     Args:
-        message: what happened, for the log and the error report.
-        retry_after: seconds that the service asked to wait; 0 if it didn't ask.
-        status: the HTTP status behind it, if any.
+        message: What happened, for the log and the error report.
+        retry_after: The seconds that the service asked to wait; 0 if it didn't ask.
+        status: The HTTP status that caused the error, if any.
 
     Attributes:
-        maybe_charged: whether a credit may have been spent although there is no result.
+        maybe_charged: Whether a credit may have been spent although there is no result.
     """
 
     maybe_charged = False
@@ -49,11 +71,10 @@ class Throttled(RetryLater):
 
 
 class Unavailable(RetryLater):
-    """Pixian or an AWS service didn't do its work.
+    """Pixian or an AWS service failed or couldn't be reached.
 
     Args:
-        message, retry_after, status: as in `RetryLater`.
-        maybe_charged: as in `RetryLater`.
+        message, retry_after, status, maybe_charged: As in `RetryLater`.
     """
 
     def __init__(
@@ -73,11 +94,11 @@ class InProgress(RetryLater):
 
 
 class Blocked(RetryLater):
-    """The image can't be processed until somebody fixes something other than the image.
+    """The image can't be processed until an operator fixes something other than the image.
 
     Args:
-        message, retry_after, status: as in `RetryLater`.
-        for_all: whether this affects all images; the lane then tries no other one for a minute.
+        message, retry_after, status: As in `RetryLater`.
+        for_all: Whether this affects all images; if so, the lane processes none for a minute.
     """
 
     def __init__(
@@ -100,7 +121,7 @@ class AccessDenied(Blocked):
     """S3 denies access to one object; others may be allowed.
 
     Args:
-        message: what S3 said.
+        message: S3's answer.
     """
 
     def __init__(self, message: str) -> None:
@@ -108,7 +129,7 @@ class AccessDenied(Blocked):
 
 
 class Skipped(PixianS3Error):
-    """Nothing to do: not for us, disabled, superseded or done before."""
+    """There is nothing to do: a folder marker, disabled, superseded or already done."""
 
 
 class AlreadyDone(Skipped):
@@ -116,10 +137,10 @@ class AlreadyDone(Skipped):
 
 
 class Rejected(PixianS3Error):
-    """This image will never be processed as it is.
+    """This image can't be processed as it is, however often it is tried.
 
     Args:
-        message: why, in words that a photographer understands.
+        message: The reason and what to do, in words that a photographer understands.
         status: Pixian's HTTP status, if Pixian refused the image.
         code: Pixian's error code, if it sent one.
     """
@@ -135,15 +156,15 @@ class Exhausted(PixianS3Error):
 
 
 class NotFound(PixianS3Error):
-    """S3 has no such object."""
+    """The object doesn't exist."""
 
 
 class Conflict(PixianS3Error):
-    """The object in S3 isn't the expected one: it was replaced, deleted or created meanwhile."""
+    """The object in S3 isn't the expected one: it has been replaced, deleted or created."""
 
 
 class UnreadableMessage(PixianS3Error):
-    """A message that holds no job."""
+    """A message that contains no job."""
 
 
 @dataclass(frozen=True)

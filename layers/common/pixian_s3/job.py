@@ -1,10 +1,9 @@
-"""One image to process: where it is, which version of it, and what was tried so far.
+"""The job of processing one image: where it is, its version, and the attempts so far.
 
-A job arrives in an S3 event, in a message of our own, or in the envelope in which Lambda hands on
-an event that UploadFunction could not finish.
+A job arrives in an S3 event, in one of our own messages, or in the record that Lambda sends to
+UploadFunction's on-failure destination.
 
-Messages outlive deployments: a reader ignores fields that it doesn't know and has defaults for
-those that are missing.
+Messages outlive deployments: unknown fields are ignored, and missing ones have defaults.
 """
 
 import json
@@ -18,7 +17,7 @@ from urllib.parse import unquote_plus
 from pixian_s3.errors import UnreadableMessage
 
 MESSAGE_VERSION = 3
-"""Of the messages written here. Version 1 has no `version`; up to version 2,
+"""The version of the messages written here. Version 1 has no `version` field; up to version 2,
 `calls_before_redrive` was named `forgiven`."""
 
 
@@ -27,16 +26,16 @@ class Job:
     """One version of one object in the input bucket.
 
     Attributes:
-        bucket: the input bucket.
-        key: decoded, as the uploader wrote it.
-        etag: without quotes; empty if only the version is known.
-        version_id: None in a bucket without versions.
-        sequencer: orders the events of one key (see `is_newer`); empty if S3 sent none.
-        event_time: when the object was uploaded, in seconds since the epoch; 0 if unknown.
-        failures: attempts in a row that ended in 429, 5xx or connection trouble.
-        calls_before_redrive: calls of unknown outcome that were known when the job was redriven;
-            they don't count against the limit of such calls.
-        blocked_since: when it was first found blocked, in seconds since the epoch.
+        bucket: The input bucket.
+        key: The decoded key, as it was uploaded.
+        etag: The ETag without quotes; empty if only the version is known.
+        version_id: The object's version; None in a bucket without versioning.
+        sequencer: Orders the events of one key (see `is_newer`); empty if S3 sent none.
+        event_time: When the object was uploaded, in seconds since the epoch; 0 if unknown.
+        failures: Attempts in a row that failed with 429, 5xx or connection trouble.
+        calls_before_redrive: The calls of unknown outcome before the last redrive, which don't
+            count towards the limit of such calls.
+        blocked_since: When the job was first blocked, in seconds since the epoch.
     """
 
     bucket: str
@@ -59,14 +58,14 @@ class Job:
         return replace(self, failures=self.failures + 1, blocked_since=None)
 
     def blocked(self, now: float) -> Self:
-        """The job after it was found blocked, which uses up no attempt."""
+        """The job after it was blocked, which doesn't count as a failure."""
         return replace(self, blocked_since=self.blocked_since or now)
 
     def reset_for_redrive(self, unknown_calls: int) -> Self:
-        """The job as it goes to the dead-letter queue: a redrive gives it all its attempts again.
+        """The job to send to the dead-letter queue: after a redrive it has all its attempts again.
 
         Args:
-            unknown_calls: made for it so far.
+            unknown_calls: Calls of unknown outcome so far.
         """
         return replace(
             self,
@@ -76,15 +75,15 @@ class Job:
         )
 
     def to_message(self) -> str:
-        """As the body of an SQS message."""
+        """The body of an SQS message with this job."""
         return json.dumps({"version": MESSAGE_VERSION, **asdict(self)})
 
 
 def jobs_from_s3_event(event: Mapping[str, Any]) -> list[Job]:
-    """One job for each record; S3 encodes the keys in its notifications like a form does.
+    """The jobs in an S3 event, one for each record; S3 form-encodes the keys.
 
     Raises:
-        UnreadableMessage: it isn't an event of S3.
+        UnreadableMessage: It isn't an S3 event.
     """
     try:
         if event.get("Event") == "s3:TestEvent":
@@ -94,15 +93,15 @@ def jobs_from_s3_event(event: Mapping[str, Any]) -> list[Job]:
             raise TypeError
         return [_from_record(record) for record in records]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        # The error's own text may quote the event.
+        # Omit the error's own text, which may quote the event.
         raise UnreadableMessage(f"It isn't an S3 event ({type(error).__name__}).") from None
 
 
 def jobs_from_message(body: str) -> list[Job]:
-    """The jobs in a message of the retry queue: one of ours, or an event that Lambda handed on.
+    """The jobs in a message of the retry queue: a job of ours, or an event forwarded by Lambda.
 
     Raises:
-        UnreadableMessage: it is neither.
+        UnreadableMessage: It is neither.
     """
     try:
         message = json.loads(body)
@@ -118,15 +117,15 @@ def jobs_from_message(body: str) -> list[Job]:
 def is_newer(sequencer: str, than: str) -> bool:
     """Whether one event of a key came after another.
 
-    Sequencers are hexadecimal numbers of differing length: S3's documentation has them compared as
-    text, the shorter padded with zeros on its left.
+    Sequencers are hexadecimal numbers of different lengths. As S3's documentation specifies, pad
+    the shorter one with zeros on the left, then compare them as text.
     """
     width = max(len(sequencer), len(than))
     return sequencer.rjust(width, "0").upper() > than.rjust(width, "0").upper()
 
 
 _LATEST = 2.5e11
-"""Seconds since the epoch that a date can still be made of; neither infinity nor no number is."""
+"""Seconds since the epoch, near the latest date of `datetime`; rules out infinity and NaN."""
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "bucket": (str,),
@@ -147,12 +146,12 @@ def _checked(message: Mapping[str, Any]) -> Job:
     known = {field.name: message[field.name] for field in fields(Job) if field.name in message}
     wrong = [name for name, value in known.items() if not _is_good(name, value)]
     if wrong:
-        raise UnreadableMessage(f"These fields don't have the type of a job's: {', '.join(wrong)}.")
+        raise UnreadableMessage(f"These fields have an invalid value: {', '.join(wrong)}.")
     if not (known.get("bucket") and known.get("key")):
-        raise UnreadableMessage("It names no bucket or no key.")
+        raise UnreadableMessage("It has no bucket or no key.")
     if not (known.get("version_id") or known.get("etag")):
-        # Neither identifies the upload, so it could be confused with one that is done.
-        raise UnreadableMessage("It names neither a version nor an ETag.")
+        # Without either, this upload could be confused with one that is done.
+        raise UnreadableMessage("It has neither a version ID nor an ETag.")
     return Job(**known)
 
 

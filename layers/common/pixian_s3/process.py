@@ -1,4 +1,4 @@
-"""One image, from its job to its outcome: start here. `Processor.process` is the whole way."""
+"""Process one image, from its job to its outcome. Start reading at `Processor.process`."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -41,7 +41,7 @@ from pixian_s3.pixian.credentials import Credentials
 
 @dataclass(frozen=True)
 class Processor:
-    """What processing takes, made in `wiring`; `now` is in seconds since the epoch."""
+    """The dependencies of `process`, built in `wiring`; `now` returns seconds since the epoch."""
 
     configuration: LiveConfiguration
     leases: Leases
@@ -57,10 +57,10 @@ class Processor:
     sleep: Callable[[float], None]
 
     def process(self, job: Job, exhausted: Exhausted | None = None) -> None:
-        """Bring one image to an outcome, and log and count it.
+        """Process one image to an outcome, and log and count the attempt.
 
-        If it is `exhausted`, it is given up unless it has its result. That raises InProgress while
-        another invocation is working on it.
+        With `exhausted`, the image is given up for that reason unless it has its result. This
+        raises InProgress while another invocation is working on the image.
         """
         settings, key, record, open_call = NO_SETTINGS, "", Record(), False
         lease: Lease | None = None
@@ -69,38 +69,37 @@ class Processor:
         error: PixianS3Error | None = None
         with ExitStack() as files:
             try:
-                # 1. The settings of this key.
+                # 1. Find the settings for the key.
                 settings = self._settings(job, exhausted)
                 if not settings.flag("pipeline.enabled"):
-                    raise Skipped("The configuration disables this prefix.")
+                    raise Skipped("pipeline.enabled is false for this prefix.")
                 key = keys.result_key(job.key, settings.result_suffix, settings)
 
-                # 2. The lease of the result key. Calls of killed attempts are reported before
-                #    anything is written that would forget them.
+                # 2. Acquire the lease. Report calls of killed attempts before a write resets them.
                 lease = self.leases.acquire(key, self.now(), self.seconds_left())
                 self.telemetry.calls_cut_short(lease.record.untold, lease.record.source)
                 record = replace(lease.record, told=lease.record.unknown)
 
-                # 3. Is there anything to do?
+                # 3. Check whether there is anything to do.
                 if record.is_newer_than(job):
                     raise Skipped("A newer upload of this file takes precedence.")
                 existing = self._replaceable(key, job, settings)
                 if record.has_done(job, settings.digest):
-                    raise Skipped("This upload was processed before.")
+                    raise Skipped("This upload has already been processed.")
                 record = record.of(job, settings.digest)
                 if exhausted:
                     raise exhausted
 
-                # 4. The credentials, then the source, converted if Pixian would refuse it.
+                # 4. Get the credentials and the source; convert it if Pixian would refuse it.
                 self.lane.require_open(self.now())
                 credentials = self.secret.get()
                 file = files.enter_context(TemporaryFile())
                 source = self.buckets.download(job, file, tags=settings.flag("pipeline.copy_tags"))
                 prepared = prepare(file, settings, files)
 
-                # 5. The call, noted before it is made.
+                # 5. Call Pixian, and record the call in the lease first.
                 if retry.too_many_calls(job, record.unknown):
-                    raise Unavailable("No other call was made.")
+                    raise Unavailable("Pixian was not called again.")
                 record, open_call = self.leases.note_call(lease, record), True
                 answer = files.enter_context(TemporaryFile())
                 image = self._image(job, prepared, settings)
@@ -112,7 +111,7 @@ class Processor:
                     cutout = call(self.secret.get(fresh=True), self.seconds_left)
                 self.lane.succeeded()
 
-                # 6. The result, at another key if Pixian sent another type than expected.
+                # 6. Store the result, under another key if Pixian sent an unexpected type.
                 body = finish(cutout.file, cutout.mime_type, prepared, settings, files)
                 cutout = cutout.with_file(body)
                 if (actual := keys.result_key(job.key, cutout.suffix, settings)) != key:
@@ -131,7 +130,7 @@ class Processor:
                     raise
                 error = exhausted
 
-        # What follows: a report is written or removed, and the job retried or given up.
+        # Afterwards, write or remove the error report, and retry the image or give it up.
         if exhausted and isinstance(error, RetryLater):
             if isinstance(error, InProgress):
                 raise error
@@ -172,7 +171,7 @@ class Processor:
             record = replace(record, told=record.unknown)
         finally:
             self.leases.release(lease, record)
-            # Last of all: neither the image nor its lease waits for the lane.
+            # This comes last, so that neither the image nor its lease waits for the lane.
             if self.lane.counts(later, self.now()):
                 self.pace_record.count_throttle()
             if pause:
@@ -181,7 +180,7 @@ class Processor:
     def _settings(self, job: Job, exhausted: Exhausted | None) -> Settings:
         if job.key.endswith("/"):
             raise Skipped("It is a folder marker.")
-        # A blocked lane takes no image for a minute, except to look for a result before giving up.
+        # A blocked lane postpones images for a minute, except those that are about to be given up.
         if not (exhausted or retry.blocked_too_long(job, self.now())):
             self.lane.require_open(self.now())
         return self.configuration.current().settings_for(job.key)
@@ -203,7 +202,7 @@ class Processor:
         try:
             self.buckets.put_result(result, existing)
         except (Conflict, NotFound):
-            # Another writer, or our own write whose answer was lost: then it is done.
+            # Another writer, or our own write whose answer was lost; then it is AlreadyDone.
             with suppress(AlreadyDone):
                 self.buckets.put_result(result, self._replaceable(result.key, job, settings))
 
@@ -225,7 +224,7 @@ class Processor:
     def _end(
         self, job: Job, error: PixianS3Error | None, key: str, settings: Settings, unknown: int
     ) -> tuple[Outcome, str | None, int | None]:
-        """Send the job where it belongs; its outcome, reason and seconds to the next attempt."""
+        """Retry the job or give it up; return the outcome, the reason and the delay in seconds."""
         match error:
             case None:
                 return Outcome.PROCESSED, None, None
@@ -240,10 +239,10 @@ class Processor:
                     self.queues.send(waiting, delay)
                     blocked = isinstance(error, Blocked)
                     return Outcome.BLOCKED if blocked else Outcome.POSTPONED, str(error), delay
-                error = Exhausted(f"{error} It isn't retried, because {why}.")
+                error = Exhausted(f"{error} This image isn't retried any more, because {why}.")
         existing = self.buckets.head(key) if key else None
         if existing and metadata.is_result_of(existing.metadata, job, settings):
-            # Storing worked, although its answer was lost.
+            # The result was stored, although S3's answer was lost.
             self._retry_write(partial(self._remove_report, job))
             return Outcome.PROCESSED, None, None
         self._retry_write(partial(self._write_report, job, error, settings))

@@ -1,4 +1,4 @@
-"""How long an image, and a lane, waits before the next try, and how many tries there are."""
+"""How long images and lanes wait before the next attempt, and how many attempts there are."""
 
 from collections.abc import Callable
 
@@ -6,67 +6,67 @@ from pixian_s3.errors import Blocked, Conflict, InProgress, NotFound, RetryLater
 from pixian_s3.job import Job
 
 STEP_SECONDS = 5
-"""Pixian asks for 5 s after the first 429, 10 s after the second in a row, and so on."""
+"""Pixian asks for a wait of 5 s after the first 429, 10 s after the second in a row, and so on."""
 
 MAX_DELAY_SECONDS = 900
-"""The longest delay that SQS takes."""
+"""The longest delay that SQS allows."""
 
 MAX_LANE_WAIT_SECONDS = 75
-"""The longest that a lane waits after a 429: the image itself is back in the queue meanwhile."""
+"""The longest wait of a lane after a 429. The image itself doesn't wait for it."""
 
 RETURNING_SECONDS = 5
-"""Kept of an invocation's time for its end, when a lane waits."""
+"""The part of an invocation's time that a waiting lane leaves for the invocation to end."""
 
 MAX_FAILURES = 100
-"""Failures in a row before an image goes to the dead-letter queue; about seven hours of waiting."""
+"""Failures in a row, over about seven hours, before an image goes to the dead-letter queue."""
 
 MAX_UNKNOWN_CALLS = 3
-"""Calls of unknown outcome before an image goes to the dead-letter queue: each may have cost."""
+"""Calls of unknown outcome before an image is given up, because each may have cost a credit."""
 
 MAX_RECEIPTS = 5
-"""Of one message, none of which ended: the function crashed, or Lambda had no room for it.
+"""How often a message is received if the function crashes or Lambda has no capacity for it.
 
-The template's maxReceiveCount leaves more receipts, for giving the image up with a report.
+The template's maxReceiveCount allows more receives, to give the image up with an error report.
 """
 
 BLOCKED_DELAY_SECONDS = 300
-"""Between two looks at whether what blocks all images has been fixed."""
+"""The time between two attempts at an image that is blocked."""
 
 MAX_BLOCKED_SECONDS = 4 * 24 * 3600
-"""How long an image waits for that."""
+"""How long an image waits for the cause to be fixed."""
 
 IN_PROGRESS_DELAY_SECONDS = 20
-"""Before looking again at an image that another invocation is at work on."""
+"""The time until the next attempt at an image that another invocation is working on."""
 
 WRITE_PAUSES_SECONDS = (1, 2, 4, 8, 16, 32)
-"""Between tries to store a result that was paid for."""
+"""The pauses between attempts to store a result, which may have been paid for."""
 
 WRITE_SECONDS = 120
-"""Left before the function ends, so that there is another one: the S3 client waits up to 20 s for
-an answer, and asks five times."""
+"""The minimum time left to attempt another write: the S3 client waits up to 20 s for an answer, and
+makes five attempts."""
 
 
 def delay_seconds(failures: int, retry_after: int = 0) -> int:
-    """Seconds to wait after so many failures in a row, or longer if the service asked for it."""
+    """Seconds that an image waits after this many failures in a row; longer if the service asks."""
     return min(max(STEP_SECONDS * failures, retry_after), MAX_DELAY_SECONDS)
 
 
 def lane_wait_seconds(throttles: int, retry_after: int = 0) -> int:
-    """Seconds before a lane makes its next request after so many 429s in a row.
+    """Seconds that a lane waits after this many 429s in a row.
 
-    Pixian's rule is for each thread of work: 5 s after the first, 10 s after the second in a row,
+    Pixian's rule applies to each thread: 5 s after the first 429, 10 s after the second in a row,
     and so on. An execution environment is such a thread. See `delay_seconds` for the image.
     """
     return min(max(STEP_SECONDS * throttles, retry_after), MAX_LANE_WAIT_SECONDS)
 
 
 def after(error: RetryLater, job: Job, now: float) -> tuple[Job, int]:
-    """The job as it goes back to the queue, and the seconds that it waits there.
+    """The job to send to the retry queue, and its delay in seconds.
 
     Args:
-        error: why it goes back.
-        job: as it was tried.
-        now: seconds since the epoch.
+        error: Why the attempt failed.
+        job: The job of that attempt.
+        now: Seconds since the epoch.
     """
     if isinstance(error, Blocked):
         return job.blocked(now), BLOCKED_DELAY_SECONDS
@@ -77,22 +77,22 @@ def after(error: RetryLater, job: Job, now: float) -> tuple[Job, int]:
 
 
 def too_many_calls(job: Job, unknown_calls: int) -> bool:
-    """Whether another call might cost once too often."""
+    """Whether the limit of calls that may have cost a credit without a result is reached."""
     return unknown_calls - job.calls_before_redrive >= MAX_UNKNOWN_CALLS
 
 
 def blocked_too_long(job: Job, now: float) -> bool:
-    """Whether the job has waited long enough for what blocks all images to be fixed."""
+    """Whether the job has been blocked for longer than images wait."""
     return job.blocked_since is not None and now - job.blocked_since > MAX_BLOCKED_SECONDS
 
 
 def exhausted(job: Job, unknown_calls: int, now: float) -> str | None:
-    """Why the job must not be tried again, or None if it may.
+    """Why the job must not be retried; None if it may.
 
     Args:
-        job: as it would be tried.
-        unknown_calls: made for it so far, after which nobody knows whether a credit was spent.
-        now: seconds since the epoch.
+        job: The job of the next attempt.
+        unknown_calls: Calls so far that may have cost a credit without a result.
+        now: Seconds since the epoch.
     """
     if job.failures >= MAX_FAILURES:
         return f"it failed {job.failures} times in a row"
@@ -108,24 +108,24 @@ def retry_write(
     seconds_left: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> None:
-    """Repeat a write while there is time: what it writes may have been paid for.
+    """Attempt a write until it succeeds or time runs out.
 
     Args:
-        write: can be repeated; looks again at what it replaces.
-        seconds_left: until Lambda ends the invocation.
-        sleep: waits for so many seconds.
+        write: Writes; each call checks again which object it replaces.
+        seconds_left: Returns the seconds until Lambda ends the invocation.
+        sleep: Waits for a number of seconds.
 
     Raises:
-        Unavailable: it failed each time.
+        Unavailable: All attempts failed.
     """
     for pause in WRITE_PAUSES_SECONDS:
         try:
             return write()
         except (Conflict, NotFound, Unavailable) as error:
             if seconds_left() < pause + WRITE_SECONDS:
-                raise Unavailable(f"Nothing was written: {error}") from error
+                raise Unavailable(f"Writing to the output bucket failed: {error}") from error
         sleep(pause)
     try:
         return write()
     except (Conflict, NotFound) as error:
-        raise Unavailable(f"Nothing was written: {error}") from error
+        raise Unavailable(f"Writing to the output bucket failed: {error}") from error

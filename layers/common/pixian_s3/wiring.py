@@ -1,4 +1,4 @@
-"""The one place that reads the environment and makes the clients."""
+"""Read the environment and build everything else; no other module does either."""
 
 import math
 import os
@@ -34,23 +34,24 @@ _AWS = Config(
     connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 5}
 )
 
-# In older regions boto3 would sign an address with version 2, which S3 refuses for new buckets.
+# In older regions boto3 would presign URLs with signature version 2, which S3 refuses for new
+# buckets.
 _S3 = _AWS.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 
 
 class _Variables:
-    """Each field is the environment variable of its name in capitals."""
+    """Each field holds the environment variable of the same name in upper case."""
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Self:
-        """From environment variables; all must be there."""
+        """Read the environment variables; a missing one raises KeyError."""
         names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
         return cls(**{name: variables[name.upper()] for name in names})
 
 
 @dataclass(frozen=True)
 class Environment(_Variables):
-    """What the template tells a function that processes images."""
+    """The environment variables of UploadFunction and RetryFunction."""
 
     output_bucket: str
     retry_queue_url: str
@@ -66,7 +67,7 @@ class Environment(_Variables):
 
 @dataclass(frozen=True)
 class PaceEnvironment(_Variables):
-    """What the template tells PaceFunction."""
+    """The environment variables of PaceFunction."""
 
     retry_queue_url: str
     dead_letter_queue_url: str
@@ -85,12 +86,12 @@ def _processor() -> Processor:
 
 
 def processor(context: LambdaContext) -> Processor:
-    """This process's processor, for the invocation that begins."""
+    """The processor for one invocation; all invocations of this process share its clients."""
     return replace(_processor(), seconds_left=lambda: context.get_remaining_time_in_millis() / 1000)
 
 
 def build(environment: Environment) -> Processor:
-    """Connect everything."""
+    """Build a processor."""
     telemetry = _telemetry(environment.powertools_service_name)
     dynamodb = boto3.client("dynamodb", config=_AWS)
     return Processor(
@@ -119,12 +120,12 @@ def build(environment: Environment) -> Processor:
 
 @cache
 def pacing() -> Pacing:
-    """What PaceFunction works with."""
+    """The dependencies of PaceFunction, shared by all invocations of this process."""
     return build_pacing(PaceEnvironment.read(os.environ))
 
 
 def build_pacing(environment: PaceEnvironment) -> Pacing:
-    """Connect what sets the pace."""
+    """Build the dependencies of PaceFunction."""
     return Pacing(
         limits=Limits(
             start=int(float(environment.start_concurrency)),

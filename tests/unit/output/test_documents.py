@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pixian_s3.attempt import Answer, Input
-from pixian_s3.errors import Exhausted, Rejected
+from pixian_s3.errors import Exhausted, NotFound, Rejected
 from pixian_s3.output.documents import error_report, sidecar
 from tests.builders import NOON, make_job, make_settings
 
@@ -47,9 +47,10 @@ def test_what_is_unknown_is_null() -> None:
     assert json.loads(json.dumps(report)) == report
 
 
-def test_a_report_on_a_dead_letter_says_so() -> None:
+def test_only_a_report_on_a_dead_letter_says_so() -> None:
     report = error_report(make_job(), Exhausted("Too often."), {})
     assert "dead-letter queue" in report["what_now"]
+    assert "queue" not in error_report(make_job(), NotFound("It is gone."), {})["what_now"]
 
 
 def written(headers: dict[str, str]) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""The lease on a result key: one DynamoDB item that decides who works on it.
+"""The lease on a result key: one DynamoDB item, so that only one invocation at a time works on it.
 
-Only the holder of its lease calls Pixian for a result key and writes to it. The item also remembers
-the latest upload that was recorded for the key, whether that upload came to its end, and how many
-calls were made for it whose outcome nobody knows. docs/architecture.md has its states.
+Only the holder of the lease calls Pixian for a result key and writes the result. The item also
+records the latest known upload for the key, whether that upload is done, and how many of its calls
+have an unknown outcome. docs/architecture.md describes the states of a lease.
 
-A call is noted here before it is made. If the function is killed, the note remains, and the next
-holder finds a call that has to be reported as one that may have cost a credit.
+A call is recorded before it is made. If the function is killed during the call, the next holder
+finds it in the record and reports it as one that may have cost a credit.
 """
 
 import math
@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pixian_s3.errors import InProgress, Unavailable
+from pixian_s3.errors import InProgress, Unavailable, plain
 from pixian_s3.job import Job, is_newer
 
 if TYPE_CHECKING:
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 VERSION = 1
-"""Of the items written here."""
+"""The version of the items written here."""
 
 _LONGEST_INVOCATION_SECONDS = 900
-"""Lambda's own limit."""
+"""Lambda's limit."""
 
 KEPT_SECONDS = 14 * 24 * 3600
-"""SQS keeps a message for 14 days at most, so no upload is retried for longer."""
+"""SQS keeps a message for at most 14 days, so no upload is retried after that."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a lease remembers of the latest upload for its result key.
+    """What a lease records about the latest upload for its result key.
 
     Attributes:
-        source: key of the source.
-        upload: the job's `upload_id`.
-        sequencer: of the upload's event; comparable within one source only.
-        digest: of the parameters.
-        done: whether the upload came to its end, be that a result or a rejection.
-        unknown: calls to Pixian whose outcome isn't known.
-        told: how many of them were reported as MaybeCharged.
+        source: The key of the source.
+        upload: The job's `upload_id`.
+        sequencer: The sequencer of the upload's event; comparable only for the same source.
+        digest: The digest of the parameters.
+        done: Whether the upload is done: it has its result, or was rejected.
+        unknown: The number of calls to Pixian whose outcome isn't known.
+        told: How many of these calls were reported in the metric MaybeCharged.
     """
 
     source: str = ""
@@ -57,7 +57,7 @@ class Record:
 
     @property
     def untold(self) -> int:
-        """Calls of killed attempts that nobody has reported yet."""
+        """The number of calls not reported yet, because their attempts were killed."""
         return self.unknown - self.told
 
     def is_newer_than(self, job: Job) -> bool:
@@ -65,17 +65,17 @@ class Record:
         return self.source == job.key and is_newer(self.sequencer, than=job.sequencer)
 
     def has_done(self, job: Job, digest: str) -> bool:
-        """Whether this very upload came to its end with these parameters."""
+        """Whether this upload is done with these parameters."""
         recorded = (self.source, self.upload, self.digest)
         return self.done and recorded == (job.key, job.upload_id, digest)
 
     def ended(self, job: Job) -> Self:
-        """The record after this upload came to its end; unchanged if it is about another one."""
+        """The record with this upload done; unchanged if it is about another upload."""
         is_about_it = (self.source, self.upload) == (job.key, job.upload_id)
         return replace(self, done=True) if is_about_it else self
 
     def of(self, job: Job, digest: str) -> Self:
-        """The record of this upload: what is known of it already, or that nothing is."""
+        """The record of this upload: this record if it is about it already, otherwise a new one."""
         if (self.source, self.upload) != (job.key, job.upload_id):
             return replace(
                 self,
@@ -95,9 +95,9 @@ class Lease:
     """A lease that is held.
 
     Attributes:
-        result_key: in the output bucket.
-        holder: identifies the invocation that holds it.
-        record: as found when it was acquired.
+        result_key: The key of the result in the output bucket.
+        holder: A unique ID of the holder.
+        record: The record when the lease was acquired.
     """
 
     result_key: str
@@ -106,10 +106,10 @@ class Lease:
 
 
 class Leases:
-    """Leases in one DynamoDB table.
+    """The leases, in one DynamoDB table.
 
-    Every write sets whole values on the condition that the writer is the holder, so that repeating
-    one whose answer was lost changes nothing.
+    Each write sets absolute values and requires that the writer is the holder, so repeating a write
+    whose answer was lost changes nothing.
     """
 
     def __init__(self, dynamodb: "DynamoDBClient", table_name: str) -> None:
@@ -117,17 +117,17 @@ class Leases:
         self._table_name = table_name
 
     def acquire(self, result_key: str, now: float, seconds_left: float) -> Lease:
-        """Take the lease on a result key, unless another invocation holds it.
+        """Acquire the lease on a result key.
 
         Args:
-            result_key: in the output bucket.
-            now: seconds since the epoch.
-            seconds_left: until Lambda ends the invocation. A lease that isn't released expires
-                then.
+            result_key: The key of the result in the output bucket.
+            now: Seconds since the epoch.
+            seconds_left: Seconds until Lambda ends the invocation. The lease expires then, unless
+                it is released before.
 
         Raises:
-            InProgress: another invocation holds it.
-            Unavailable: the table can't be used.
+            InProgress: Another invocation holds it.
+            Unavailable: The table is unavailable.
         """
         holder, until = uuid4().hex, now + min(seconds_left, _LONGEST_INVOCATION_SECONDS)
         try:
@@ -154,29 +154,29 @@ class Leases:
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
             raise InProgress(f"Another invocation is working on {result_key}.") from error
         except (ClientError, BotoCoreError) as error:
-            raise Unavailable(f"The lease table is unavailable: {error}") from error
+            raise Unavailable(f"The lease table is unavailable: {plain(error)}") from error
         return Lease(result_key, holder, _read(found.get("Attributes", {})))
 
     def note_call(self, lease: Lease, record: Record) -> Record:
         """Write a record with one more call of unknown outcome, and return it.
 
         Raises:
-            InProgress: the lease expired, and another invocation has taken it.
-            Unavailable: the table can't be used, so the call may not be made.
+            InProgress: The lease expired, and another invocation has acquired it.
+            Unavailable: The table is unavailable, so the call must not be made.
         """
         noted = replace(record, unknown=record.unknown + 1)
         try:
             self._write(lease, noted, "")
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            raise InProgress(f"Another invocation took over {lease.result_key}.") from error
+            raise InProgress(f"Another invocation has taken over {lease.result_key}.") from error
         except (ClientError, BotoCoreError) as error:
-            raise Unavailable(f"The lease table is unavailable: {error}") from error
+            raise Unavailable(f"The lease table is unavailable: {plain(error)}") from error
         return noted
 
     def release(self, lease: Lease | None, record: Record) -> None:
-        """Write a record, and let others take the lease, if there is one.
+        """Write a record and release the lease; do nothing if `lease` is None.
 
-        If this fails, others wait until the lease expires, and find the record as it was before.
+        If the write fails, the lease stays held until it expires, with its previous record.
         """
         if lease:
             with suppress(ClientError, BotoCoreError):
@@ -217,7 +217,7 @@ def _number(value: int) -> "AttributeValueTypeDef":
 
 
 def _read(item: "dict[str, AttributeValueTypeDef]") -> Record:
-    """Fields of a later version are ignored; those that are missing have defaults."""
+    """Read an item. Unknown attributes are ignored, and missing ones have defaults."""
     return Record(
         source=_text(item, "source"),
         upload=_text(item, "upload"),

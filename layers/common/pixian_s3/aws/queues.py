@@ -1,4 +1,4 @@
-"""The retry queue, where jobs wait for their next attempt, and its dead-letter queue."""
+"""The retry queue, where jobs wait for their next attempt, and the dead-letter queue."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class Queues:
-    """The retry queue and its dead-letter queue.
+    """The retry queue and the dead-letter queue.
 
     Args:
-        new_client: creates the client when it is first needed: a processed image needs none.
-        url: of the retry queue.
-        dead_letter_url: of the dead-letter queue.
+        new_client: Creates the client when it is first needed. A processed image needs none.
+        url: The URL of the retry queue.
+        dead_letter_url: The URL of the dead-letter queue.
     """
 
     def __init__(
@@ -31,22 +31,22 @@ class Queues:
         return self._new_client()
 
     def send(self, job: Job, delay_seconds: int) -> None:
-        """Send a job, to be received after 0 to 900 seconds."""
+        """Send a job to the retry queue with a delay of 0 to 900 seconds."""
         self._sqs.send_message(
             QueueUrl=self._url, MessageBody=job.to_message(), DelaySeconds=delay_seconds
         )
 
     def backlog(self) -> int:
-        """The messages that could be received now, as far as SQS knows; not those with a delay."""
+        """SQS's estimate of the messages that could be received now, without delayed ones."""
         found = self._sqs.get_queue_attributes(
             QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]
         )
         return int(found["Attributes"]["ApproximateNumberOfMessages"])
 
     def send_unreadable(self, body: str) -> None:
-        """Send a message that can't be read to the dead-letter queue, as it came."""
+        """Send a message that can't be read to the dead-letter queue, unchanged."""
         self._sqs.send_message(QueueUrl=self._dead_letter_url, MessageBody=body)
 
     def send_dead_letter(self, job: Job) -> None:
-        """Send a job to the dead-letter queue; SQS's redrive returns it to the retry queue."""
+        """Send a job to the dead-letter queue; a redrive returns it to the retry queue."""
         self.send_unreadable(job.to_message())

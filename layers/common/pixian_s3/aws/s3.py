@@ -1,4 +1,4 @@
-"""The buckets: sources are read from one, results and reports are written to the other."""
+"""The input bucket, from which sources are read, and the output bucket."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +16,7 @@ from pixian_s3.errors import (
     PixianS3Error,
     Rejected,
     Unavailable,
+    plain,
 )
 from pixian_s3.job import Job
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MAX_SOURCE_BYTES = 400 << 20
-"""A 16-bit image of 32 MP has 256 MB uncompressed; the rest of the disk is for its result."""
+"""A 16-bit image of 32 MP has 256 MB uncompressed; the rest of /tmp is needed for the result."""
 
 _CHUNK_BYTES = 1 << 20
-_URL_SECONDS = 900  # as long as the function that makes it for a call may take
+_URL_SECONDS = 900  # the longest that the function which uses the URL can run
 _NOT_FOUND = {"404", "NoSuchKey", "NoSuchVersion"}
 _DENIED = {"403", "AccessDenied"}
 _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
@@ -34,7 +35,7 @@ _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 @dataclass(frozen=True)
 class Head:
-    """An object as a HEAD request shows it; `etag` with its quotes, as conditions need it."""
+    """The answer to a HEAD request; `etag` keeps its quotes, for use in conditional requests."""
 
     etag: str
     metadata: Mapping[str, str]
@@ -42,7 +43,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Result:
-    """An object to be written to the output bucket, and key and content of its sidecar."""
+    """An object to write to the output bucket; `sidecar` is the sidecar's key and content."""
 
     key: str
     body: IO[bytes]
@@ -54,16 +55,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Source:
-    """What an object of the input bucket has besides its bytes: its user metadata and tags."""
+    """The user metadata and tags of an object in the input bucket."""
 
     metadata: Mapping[str, str]
     tags: Mapping[str, str]
 
 
 class Buckets:
-    """The input bucket of each job, and the output bucket.
+    """The input bucket, which each job names, and the output bucket.
 
-    All methods raise `Unavailable` if S3 can't be reached, and `AccessDenied` if it refuses.
+    All methods raise Unavailable if S3 fails or can't be reached, and AccessDenied if it denies
+    access.
     """
 
     def __init__(self, s3: "S3Client", output_bucket: str) -> None:
@@ -71,15 +73,15 @@ class Buckets:
         self._output_bucket = output_bucket
 
     def download(self, job: Job, into: IO[bytes], *, tags: bool = False) -> Source:
-        """Write the job's version of its object to a file, which is left at its beginning.
+        """Download the job's version of its object into a file, and rewind the file.
 
-        A file, not a stream: its header is read before a credit is spent, and a call that has to be
-        repeated sends it again.
+        The source isn't streamed to Pixian, because it is checked before a credit is spent, and
+        sent again if the call is repeated.
 
         Raises:
-            NotFound: the object was deleted.
-            Conflict: it was replaced, in a bucket without versions.
-            Rejected: it has too many bytes, is archived, or is encrypted with a key that this
+            NotFound: The object was deleted.
+            Conflict: The object was replaced, in a bucket without versioning.
+            Rejected: The object is too large, is archived, or is encrypted with a KMS key that this
                 service may not use.
         """
         condition = {} if job.version_id else {"IfMatch": job.etag}
@@ -92,18 +94,18 @@ class Buckets:
         return Source(found["Metadata"], self._tags(job) if tags else {})
 
     def presign(self, job: Job) -> str:
-        """A URL from which the job's version of its object can be read for 15 minutes."""
+        """A presigned URL of the job's version of its object, valid for 15 minutes."""
         return self._s3.generate_presigned_url(
             "get_object", Params=_version(job), ExpiresIn=_URL_SECONDS
         )
 
     def _tags(self, job: Job) -> dict[str, str]:
-        with _s3_errors("The file's tags"):
+        with _s3_errors("The file"):
             found = self._s3.get_object_tagging(**_version(job))  # type: ignore[arg-type]
         return {tag["Key"]: tag["Value"] for tag in found["TagSet"]}
 
     def head(self, key: str) -> Head | None:
-        """The object at a key of the output bucket, or None."""
+        """The object at a key in the output bucket; None if there is none."""
         try:
             with _s3_errors(key):
                 found = self._s3.head_object(Bucket=self._output_bucket, Key=key)
@@ -112,12 +114,14 @@ class Buckets:
         return Head(found["ETag"], found["Metadata"])
 
     def put_result(self, result: Result, replaces: Head | None) -> None:
-        """Write a result, if the object at its key is still the one that was seen there.
+        """Write a result and its sidecar; the sidecar first, so a visible result is complete.
 
-        Its sidecar is written first, so that a visible result is always complete.
+        Args:
+            result: The result.
+            replaces: The object that `head` found at its key; None if there was none.
 
         Raises:
-            Conflict, NotFound: it isn't.
+            Conflict, NotFound: The object at the key has changed since then.
         """
         if result.sidecar:
             self._put_json(*result.sidecar)
@@ -141,10 +145,10 @@ class Buckets:
         metadata: Mapping[str, str],
         is_newer: Callable[[Mapping[str, str]], bool],
     ) -> None:
-        """Write an error report, unless there is one whose metadata are those of a newer upload.
+        """Write an error report, unless the existing report's metadata is that of a newer upload.
 
         Raises:
-            Conflict, NotFound: the report at its key has just been changed.
+            Conflict, NotFound: Another writer changed the report at the same time.
         """
         existing = self.head(key)
         if not (existing and is_newer(existing.metadata)):
@@ -155,17 +159,17 @@ class Buckets:
             self._s3.put_object(
                 Bucket=self._output_bucket,
                 Key=key,
-                # Decimals become numbers as they were written: 0.2209 stays 0.2209.
+                # Convert Decimal to float: 0.2209 is written as 0.2209.
                 Body=json.dumps(document, indent=2, ensure_ascii=False, default=float).encode(),
                 ContentType="application/json; charset=utf-8",
                 **more,
             )
 
     def delete_report(self, key: str, is_newer: Callable[[Mapping[str, str]], bool]) -> None:
-        """Remove an error report, if there is one, unless its metadata are those of a newer upload.
+        """Delete an error report, if there is one, unless its metadata is that of a newer upload.
 
         Raises:
-            Conflict, NotFound: it has just been changed.
+            Conflict, NotFound: Another writer changed the report at the same time.
         """
         existing = self.head(key)
         if existing and not is_newer(existing.metadata):
@@ -192,34 +196,39 @@ def _condition(replaces: Head | None) -> dict[str, Any]:
 
 @contextmanager
 def _s3_errors(what: str) -> Iterator[None]:
-    """Raise what S3's or botocore's error means."""
+    """Convert errors of botocore to ours; `what` is what the request is about."""
     try:
         yield
     except ClientError as error:
         raise _meaning(what, error) from error
     except (BotoCoreError, OSError) as error:
-        raise Unavailable(f"{what}: S3 can't be reached: {error}") from error
+        raise Unavailable(
+            f"{what} couldn't be read or written, because S3 can't be reached: {plain(error)}"
+        ) from error
 
 
 def _meaning(what: str, error: ClientError) -> PixianS3Error:
     code = error.response["Error"]["Code"]
-    # Without permission to list a bucket, S3 answers 403 and names that permission where it would
-    # otherwise answer 404.
+    # Without permission to list the bucket, S3 answers 403 instead of 404, and names the missing
+    # permission.
     if code in _NOT_FOUND or (code in _DENIED and "s3:ListBucket" in str(error)):
         return NotFound(f"{what} no longer exists.")
     if code in _DENIED and "kms:Decrypt" in str(error):
-        # Only sources are decrypted.
+        # Only sources are decrypted, so `what` is the source.
         return Rejected(
             f"{what} is encrypted with a KMS key that this service may not use. Upload it again "
             "without that key."
         )
     if code in _DENIED:
-        return AccessDenied(f"{what} can't be read or written: {error}")
+        return AccessDenied(
+            f"{what} couldn't be read or written: {plain(error)} Check the permissions of the "
+            "function's role, and the bucket policy."
+        )
     if code in _CONFLICT:
-        return Conflict(f"{what} has changed in the meantime.")
+        return Conflict(f"{what} has been changed in the meantime.")
     if code == "InvalidObjectState":
         return Rejected(
             f"{what} is archived (Glacier). Restore it, or upload it again in another storage "
             "class."
         )
-    return Unavailable(f"{what}: {error}")
+    return Unavailable(f"{what} couldn't be read or written: {plain(error)}")

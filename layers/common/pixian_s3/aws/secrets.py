@@ -5,7 +5,7 @@ from collections.abc import Callable
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
-from pixian_s3.errors import Blocked
+from pixian_s3.errors import Blocked, plain
 
 MAX_AGE_SECONDS = 300
 
@@ -41,4 +41,7 @@ class Secret[T]:
                 self._provider.get(self._secret_arn, max_age=MAX_AGE_SECONDS, force_fetch=fresh)
             )
         except GetParameterError as error:
-            raise Blocked(f"The credentials secret can't be read: {error}") from error
+            raise Blocked(
+                f"The credentials secret can't be read: {plain(error)} Check that it exists and "
+                "that the function has permission to read it."
+            ) from error

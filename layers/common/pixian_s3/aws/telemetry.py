@@ -1,4 +1,4 @@
-"""One log line and one set of metrics for each attempt at an image."""
+"""The logs and metrics: one log line and one set of metrics for each attempt."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,12 +30,12 @@ _TROUBLE = {Outcome.REJECTED, Outcome.BLOCKED, Outcome.EXHAUSTED}
 
 
 class Telemetry:
-    """Writes attempts to the log, and metrics in the log's embedded metric format.
+    """Writes log lines, and metrics in CloudWatch's embedded metric format.
 
     Args:
-        logger: Powertools' logger.
-        service: the stack's name, a dimension of all metrics.
-        now: seconds since the epoch.
+        logger: The logger.
+        service: The stack's name, a dimension of all metrics.
+        now: Returns seconds since the epoch.
     """
 
     def __init__(self, logger: Logger, service: str, now: Callable[[], float]) -> None:
@@ -44,16 +44,16 @@ class Telemetry:
         self._now = now
 
     def warn(self, message: str) -> None:
-        """Log what a person should know although work goes on."""
+        """Log a problem that doesn't stop processing."""
         self._logger.warning(message)
 
     @contextmanager
     def logging_crashes(self, what: str) -> Iterator[None]:
-        """Log and count an exception that passes through."""
+        """Log and count an exception that the block raises, and raise it again."""
         try:
             yield
         except InProgress:
-            # Another invocation is working on it: no crash, though the message has to come again.
+            # Not a crash: another invocation is working on the image. The message is retried.
             raise
         except Exception:
             self._logger.exception("crashed", extra={"what": what})
@@ -61,29 +61,29 @@ class Telemetry:
             raise
 
     def calls_cut_short(self, calls: int, key: str) -> None:
-        """Log and count calls of killed attempts, if there are any.
+        """Log and count calls whose attempts were killed, if there are any.
 
         Args:
-            calls: that may have cost a credit each.
-            key: of the source they were made for.
+            calls: The number of calls, each of which may have cost a credit.
+            key: The key of their source.
         """
         if calls:
             self._logger.warning("calls cut short", extra={"key": key, "maybe_charged": calls})
             self._count_all({"MaybeCharged": calls})
 
     def unreadable(self, message_id: str, reason: str) -> None:
-        """Log a message that went to the dead-letter queue as it came, and count it."""
+        """Log and count a message that can't be read and was sent to the dead-letter queue."""
         about = {"message_id": message_id, "reason": reason}
         self._logger.error("unreadable message", extra=about)
         self._count_all({"UnreadableMessages": 1})
 
     def pace(self, lanes: "Lanes", *, backlog: int, reserved: bool) -> None:
-        """Log how many lanes there may be from now on, and count them.
+        """Log and count the lanes that are allowed from now on.
 
         Args:
-            lanes: of both functions.
-            backlog: messages that wait for a lane.
-            reserved: whether UploadFunction's are limited.
+            lanes: The lanes of both functions.
+            backlog: The messages in the retry queue that could be received now.
+            reserved: Whether the account could reserve concurrency for UploadFunction.
         """
         facts = {
             "LanesAllowed": lanes.upload + lanes.retry,
@@ -101,16 +101,16 @@ class Telemetry:
         metrics.flush_metrics()
 
     def log_attempt(self, attempt: Attempt) -> None:
-        """Log an attempt that is over, and count it."""
+        """Log and count a finished attempt."""
         at = attempt.job.event_time
         seconds = self._now() - at if at else None
         log = self._logger.warning if attempt.outcome in _TROUBLE else self._logger.info
         log(str(attempt.outcome), extra={"image": _facts(attempt, seconds)})
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
-        # A dimension's value may neither be empty nor hold more than ASCII.
+        # The value of a dimension must be ASCII and not empty.
         prefix = quote(attempt.prefix, safe="/ ") or "(defaults)"
         metrics.add_dimension(name="prefix", value=prefix)
-        # Once more over all prefixes, for alarms.
+        # Record it for all prefixes together, too: the alarms use that.
         metrics.add_dimensions(service=self._service)
         for name, (unit, value) in _measures(attempt, seconds).items():
             metrics.add_metric(name=name, unit=unit, value=value)
@@ -127,7 +127,7 @@ def _measures(attempt: Attempt, seconds: float | None) -> dict[str, tuple[Metric
         measures["LaneWait"] = (MetricUnit.Seconds, attempt.lane_wait_seconds)
     if attempt.maybe_charged:
         measures["MaybeCharged"] = (MetricUnit.Count, 1)
-    # Whenever there was an answer, even if nothing came of it: this is what was spent.
+    # Credits are charged for every image from Pixian, even if its result couldn't be stored.
     if attempt.answer:
         measures |= {
             "CreditsCharged": (MetricUnit.Count, _credits(attempt.answer, "Charged")),

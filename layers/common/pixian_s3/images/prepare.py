@@ -1,4 +1,4 @@
-"""Before and after Pixian: a source becomes what Pixian takes, its answer what is stored."""
+"""Prepare a source for Pixian, and Pixian's answer for storage."""
 
 import os
 from contextlib import ExitStack
@@ -13,19 +13,19 @@ from pixian_s3.images import identify
 from pixian_s3.images.identify import ImageInfo
 
 SHRUNK_PIXELS = 25_000_000
-"""The size that Pixian advises for images that are larger than it takes."""
+"""The size to which Pixian recommends shrinking images that exceed its limit."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image that Pixian takes: the source's own bytes, or a conversion of them.
+    """An image that Pixian accepts: the source itself, or a conversion of it.
 
     Attributes:
-        file: at its beginning.
-        size: of the file, in bytes.
-        info: of the file.
-        converted: whether the file isn't the source itself.
-        source: what the source is.
+        file: The file to send, rewound.
+        size: The size of that file in bytes.
+        info: The properties of that file.
+        converted: Whether the file is a conversion.
+        source: The properties of the source.
     """
 
     file: IO[bytes]
@@ -39,12 +39,12 @@ def prepare(file: IO[bytes], settings: Settings, files: ExitStack) -> Prepared:
     """Check a source; convert or shrink it only if Pixian would refuse it as it is.
 
     Args:
-        file: the source.
-        settings: of its key.
-        files: closes the file made here.
+        file: The source.
+        settings: The settings for its key.
+        files: Closes the converted file.
 
     Raises:
-        Rejected: the source can't be read, or may not be converted.
+        Rejected: The source can't be read, or must not be converted.
     """
     info = identify.inspect(file)
     size = _size(file)
@@ -54,8 +54,9 @@ def prepare(file: IO[bytes], settings: Settings, files: ExitStack) -> Prepared:
         return Prepared(file, size, info, converted=False, source=source)
     if not settings.flag("pipeline.convert"):
         raise Rejected(
-            f"Pixian doesn't take this image as it is ({info.format}, {info.width} x {info.height} "
-            "pixels), and pipeline.convert is false for this prefix."
+            f"Pixian doesn't accept this image as it is ({info.format}, {info.width} x "
+            f"{info.height} pixels), and this service is configured not to convert it "
+            "(pipeline.convert is false). Convert it, then upload it again."
         )
     # Imported here because most images need no conversion, and it makes functions start faster.
     from pixian_s3.images import convert  # noqa: PLC0415
@@ -68,18 +69,18 @@ def prepare(file: IO[bytes], settings: Settings, files: ExitStack) -> Prepared:
 def finish(
     answer: IO[bytes], mime_type: str, prepared: Prepared, settings: Settings, files: ExitStack
 ) -> IO[bytes]:
-    """Check an answer, and rebuild an ordinary PNG from a delta PNG unless that is to be kept.
+    """Check an answer, and rebuild an ordinary PNG from a delta PNG unless settings keep it.
 
     Args:
-        answer: from Pixian.
-        mime_type: that Pixian gave it.
-        prepared: what was sent.
-        settings: with which parameters.
-        files: closes the file made here.
+        answer: The image from Pixian.
+        mime_type: Its MIME type according to Pixian.
+        prepared: The image that was sent.
+        settings: The settings that it was sent with.
+        files: Closes the rebuilt file.
 
     Raises:
-        Unavailable: the answer isn't a whole image of its type.
-        Rejected: it isn't the delta PNG of what was sent.
+        Unavailable: The answer isn't a complete image of its type.
+        Rejected: The answer isn't a delta PNG of the image that was sent.
     """
     if flaw := identify.flaw(answer, mime_type):
         raise Unavailable(f"Pixian sent {flaw}.")

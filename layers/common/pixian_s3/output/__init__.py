@@ -1,1 +1,1 @@
-"""What is written to the output bucket, and under which keys."""
+"""The content of the output bucket: keys, metadata and documents."""

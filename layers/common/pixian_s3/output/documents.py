@@ -7,31 +7,28 @@ from typing import Any
 
 from pixian_s3.attempt import Answer, Input
 from pixian_s3.config.document import Settings
-from pixian_s3.errors import PixianS3Error, Rejected
+from pixian_s3.errors import NotFound, PixianS3Error, Rejected
 from pixian_s3.job import Job
 from pixian_s3.output import keys
 
 REPORT_VERSION = 1
-"""Of error reports. Fields may be added within a version."""
+"""The version of error reports. Fields may be added without a new version."""
 
 _BOX = ("top", "left", "width", "height")
 _SIZE = ("width", "height")
 
 
 def error_report(job: Job, error: PixianS3Error, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """The report on an image that has no result: first why, then what to do.
+    """The error report on an image that has no result.
 
     Args:
-        job: as it was tried.
-        error: why it has none.
-        parameters: as sent to Pixian; empty if they aren't known.
+        job: The job of the last attempt.
+        error: The reason.
+        parameters: Pixian's parameters for the key; empty if they aren't known.
     """
     return {
         "error": str(error),
-        "what_now": "Fix the file or the configuration, then upload the file again."
-        if isinstance(error, Rejected)
-        else "The image is in the dead-letter queue. Ask the person who runs this service to "
-        "redrive it, or upload the file again.",
+        "what_now": _what_now(error),
         "pixian": {"status": error.status, "code": error.code}
         if isinstance(error, Rejected) and error.status
         else None,
@@ -47,13 +44,24 @@ def error_report(job: Job, error: PixianS3Error, parameters: Mapping[str, str]) 
     }
 
 
+def _what_now(error: PixianS3Error) -> str:
+    if isinstance(error, Rejected):
+        return "Fix the file or the configuration, then upload the file again."
+    if isinstance(error, NotFound):
+        return "Upload the file again if you still need its cutout."
+    return (
+        "The image is in the dead-letter queue. Ask the person who runs this service to redrive "
+        "it, or upload the file again."
+    )
+
+
 def sidecar(  # noqa: PLR0913, PLR0917 - each is one part of the document
     job: Job, settings: Settings, source: Input, result_key: str, answer: Answer, now: float
 ) -> tuple[str, dict[str, Any]] | None:
-    """Key and content of `<result>.json`, or None if the settings ask for none.
+    """The key and content of a result's sidecar; None if the settings don't request one.
 
-    Sizes and boxes are in pixels, times in seconds. A value that Pixian didn't send, or sent in
-    another form, is null.
+    Sizes and boxes are in pixels, times in seconds. A value is null if Pixian didn't send it, or
+    sent it in an unknown format.
     """
     if not settings.flag("pipeline.sidecar"):
         return None

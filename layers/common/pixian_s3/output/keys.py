@@ -1,4 +1,4 @@
-"""Where things are written: the keys in the output bucket."""
+"""The keys in the output bucket."""
 
 import hashlib
 import re
@@ -8,7 +8,7 @@ from pixian_s3.config.document import Settings
 from pixian_s3.errors import Rejected
 
 MAX_KEY_BYTES = 1024
-"""S3's limit for a key."""
+"""S3's limit for the length of a key."""
 
 REPORT_SUFFIX = ".error.json"
 
@@ -17,12 +17,12 @@ def result_key(source_key: str, suffix: str, settings: Settings) -> str:
     """The key of a source's result.
 
     Args:
-        source_key: such as `shoes/a.jpg`.
-        suffix: of the result, such as `.png`.
-        settings: with `pipeline.result_key`.
+        source_key: The source's key, such as `shoes/a.jpg`.
+        suffix: The result's suffix, such as `.png`.
+        settings: The settings, which include `pipeline.result_key`.
 
     Raises:
-        Rejected: it, or that of its sidecar, would be longer than S3 allows.
+        Rejected: The key, or that of the sidecar, would be longer than S3 allows.
     """
     path, _, name = source_key.rpartition("/")
     source_suffix = PurePosixPath(name).suffix
@@ -32,19 +32,19 @@ def result_key(source_key: str, suffix: str, settings: Settings) -> str:
         "{source_suffix}": source_suffix,
         "{suffix}": suffix,
     }
-    # In one pass, so that a brace in a name is never taken for a part.
+    # Replace all in one pass, so that braces in a name are left alone.
     key = re.sub(r"\{\w+\}", lambda part: parts[part[0]], settings.text("pipeline.result_key"))
     _require_length(sidecar_key(key) if settings.flag("pipeline.sidecar") else key)
     return key
 
 
 def sidecar_key(result_key: str) -> str:
-    """The key of the JSON document that goes with a result."""
+    """The key of a result's sidecar."""
     return result_key + ".json"
 
 
 def report_key(source_key: str) -> str:
-    """The source's key with `.error.json` behind it; very long keys are cut and made unique."""
+    """The source's key followed by `.error.json`; a very long key is shortened and made unique."""
     key = source_key + REPORT_SUFFIX
     if len(key.encode()) <= MAX_KEY_BYTES:
         return key
@@ -53,13 +53,14 @@ def report_key(source_key: str) -> str:
 
 
 def file_name(source_key: str) -> str:
-    """The last part of the key."""
+    """The part of the key after its last slash."""
     return source_key.rsplit("/", 1)[-1]
 
 
 def _require_length(key: str) -> None:
     if len(key.encode()) > MAX_KEY_BYTES:
         raise Rejected(
-            f"The name is too long: {key[-40:]} would end a name of more than the {MAX_KEY_BYTES} "
-            "bytes that S3 allows. Give the file a shorter name."
+            f"The name is too long: the result's name, which ends in {key[-40:]}, would exceed the "
+            f"{MAX_KEY_BYTES:,} bytes that S3 allows. Give the file a shorter name, then upload it "
+            "again."
         )

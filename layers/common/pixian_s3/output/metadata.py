@@ -1,4 +1,4 @@
-"""The user metadata of results and reports, and what it says about an object that exists."""
+"""The user metadata of results and reports, which identifies the upload they were made from."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from pixian_s3.errors import AlreadyDone, Rejected, Skipped
 from pixian_s3.job import Job, is_newer
 
 MAX_METADATA_BYTES = 2048
-"""S3's limit for the names and values of user metadata together."""
+"""S3's limit for the total size of the names and values."""
 
 _SOURCE_KEY = "source-key"
 _SEQUENCER = "source-sequencer"
-_MAX_KEY_BYTES = 1024  # of it for the source's key; the rest needs less than 600
+_MAX_KEY_BYTES = 1024  # for the source's key; the other values need less than 600
 
 _HEADERS = (
     "Credits-Charged",
@@ -32,11 +32,11 @@ def of_result(
     """The user metadata of a result.
 
     Args:
-        job: what was processed.
-        settings: with which parameters.
-        headers: of Pixian's answer; those it didn't send are left out.
-        own: the source's user metadata, copied as far as it fits if the settings say so; a name of
-            ours wins.
+        job: The job that was processed.
+        settings: Its settings.
+        headers: The headers of Pixian's answer; missing ones are left out.
+        own: The source's user metadata. It is copied as far as it fits if
+            `pipeline.copy_metadata` is set; our names take precedence.
     """
     said = {f"pixian-{name.lower()}": headers.get(f"X-{name}", "") for name in _HEADERS}
     source = {
@@ -53,7 +53,7 @@ def of_result(
 
 
 def of_report(job: Job) -> dict[str, str]:
-    """The user metadata of an error report: which upload of its source it is about."""
+    """The user metadata of an error report, which identifies the upload."""
     return {"source-version-id": job.version_id or "", _SEQUENCER: job.sequencer}
 
 
@@ -66,9 +66,9 @@ def is_result_of(existing: Mapping[str, str], job: Job, settings: Settings) -> b
     """Whether an object was made from the job's content with these parameters.
 
     Args:
-        existing: the object's user metadata.
-        job: with its content.
-        settings: with the parameters.
+        existing: The object's user metadata.
+        job: The job.
+        settings: Its settings, which include the parameters.
     """
     made_from = {
         _SOURCE_KEY: _encoded(job.key),
@@ -81,17 +81,17 @@ def is_result_of(existing: Mapping[str, str], job: Job, settings: Settings) -> b
 def require_replaceable(
     key: str, existing: Mapping[str, str] | None, job: Job, settings: Settings
 ) -> None:
-    """Make sure that a result of the job may be written to a key.
+    """Check that the result of the job may be written to a key.
 
     Args:
-        key: in the output bucket.
-        existing: the user metadata of the object there; None if there is no object.
-        job, settings: as in `is_result_of`.
+        key: A key in the output bucket.
+        existing: The user metadata of the object there; None if there is no object.
+        job, settings: As in `is_result_of`.
 
     Raises:
-        AlreadyDone: it is there already.
-        Skipped: the result of a newer upload is.
-        Rejected: an object is there that was not made from the job's source.
+        AlreadyDone: The result exists.
+        Skipped: The result of a newer upload exists.
+        Rejected: Another object exists there, which wasn't made from the job's source.
     """
     if existing is None:
         return
@@ -101,9 +101,9 @@ def require_replaceable(
             "the two files, then upload it again."
         )
     if is_newer_than(existing, job):
-        raise Skipped("The result of a newer upload exists already.")
+        raise Skipped("The result of a newer upload already exists.")
     if is_result_of(existing, job, settings):
-        raise AlreadyDone("Its result exists already.")
+        raise AlreadyDone("The result already exists.")
 
 
 def _size(metadata: Mapping[str, str]) -> int:
@@ -111,7 +111,7 @@ def _size(metadata: Mapping[str, str]) -> int:
 
 
 def _encoded(key: str) -> str:
-    """A key as metadata can hold it: percent-encoded, or its hash if that is too long."""
+    """A key encoded for use in metadata: percent-encoded, or its hash if that is too long."""
     encoded = quote(key)
     if len(encoded) <= _MAX_KEY_BYTES:
         return encoded

@@ -1,4 +1,4 @@
-"""The Pixian API v2: one call, streamed both ways, and what its answers mean."""
+"""The client for Pixian's API v2: one call, streamed in both directions."""
 
 import json
 import math
@@ -17,7 +17,16 @@ from requests_toolbelt import MultipartEncoder
 from urllib3.exceptions import HTTPError
 
 from pixian_s3.attempt import Answer
-from pixian_s3.errors import Blocked, PixianS3Error, Rejected, Throttled, Unauthorized, Unavailable
+from pixian_s3.errors import (
+    Blocked,
+    PixianS3Error,
+    Rejected,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+    plain,
+    sentence,
+)
 from pixian_s3.pixian.credentials import Credentials
 from pixian_s3.pixian.inputs import Fields, Image
 from pixian_s3.pixian.redaction import redacted
@@ -27,27 +36,36 @@ READ_TIMEOUT_SECONDS = 180
 """Pixian asks for an idle timeout of at least 180 s."""
 
 WRITING_SECONDS = 30
-"""Kept of the function's time for writing the result and telling the story."""
+"""The part of the function's time reserved for writing the result, the log and the lease."""
 
 SLOWEST_BYTES_PER_SECOND = 1 << 20
-"""The line to Pixian is taken to be no slower: 400 MB need 400 s."""
+"""The slowest connection to Pixian that is allowed for: 400 MB take 400 s."""
 
 MAX_IDLE_SECONDS = 30
-"""A connection that was idle for longer isn't used again. Lambda freezes a function between two
-invocations, and the service or a NAT gateway closes its connections meanwhile; a request on such a
-connection fails after it was sent, and would count as one that may have been charged."""
+"""A connection that was idle for longer isn't reused: while Lambda freezes a function between two
+invocations, the service or a NAT gateway may close it. A request on such a connection fails after
+it was sent, and would count as one that may have been charged."""
 
 _PATH = "/api/v2/remove-background"
 _CHUNK_BYTES = 1 << 16
 _MAX_ERROR_BYTES = 1 << 16
 _MAX_MESSAGE = 250
+_ENDPOINT = " Check the stack's parameter PixianEndpoint."
+_ADVICE = {
+    401: " Check the API ID and API secret in the credentials secret.",
+    402: " Buy credits at pixian.ai; waiting images are then processed automatically.",
+    403: " Check at pixian.ai that your account may use the API.",
+    404: _ENDPOINT,
+    405: _ENDPOINT,
+    410: _ENDPOINT,
+}
 _NUMBERS = re.compile("[0-9.]+(?: [0-9.]+){0,3}")
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg"}
 
 
 @dataclass(frozen=True)
 class Cutout:
-    """An image from Pixian: a file at its beginning, image/png or image/jpeg."""
+    """A cutout from Pixian, image/png or image/jpeg; the file is rewound."""
 
     file: IO[bytes]
     mime_type: str
@@ -55,24 +73,24 @@ class Cutout:
 
     @property
     def suffix(self) -> str:
-        """The file name's suffix that goes with its type."""
+        """The file name suffix of its type."""
         return _SUFFIXES[self.mime_type]
 
     def with_file(self, file: IO[bytes]) -> Self:
-        """The same answer with another image of the same type."""
+        """This cutout with its image replaced by another one of the same type."""
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         return replace(self, file=file, answer=replace(self.answer, bytes=size))
 
 
 class Pixian:
-    """The service at one endpoint.
+    """Pixian at one endpoint.
 
     Args:
-        endpoint: its origin, or the whole address of remove-background.
-        session: kept between calls for its connections.
-        monotonic: a clock in seconds, for latencies.
-        now: seconds since the epoch, for what may have passed while the function was frozen.
+        endpoint: Its origin, or the full URL of remove-background.
+        session: Keeps connections open between calls.
+        monotonic: Returns seconds, for latencies.
+        now: Returns seconds since the epoch, including those while the function was frozen.
     """
 
     def __init__(
@@ -99,15 +117,15 @@ class Pixian:
         """Send an image and receive its cutout.
 
         Args:
-            image: to send.
-            form: the other fields.
-            into: an empty file for the cutout.
-            credentials: for HTTP Basic.
-            seconds_left: until the function is ended. A call that could outlive it isn't begun,
-                or is given up.
+            image: The image.
+            form: The other form fields.
+            into: An empty file for the cutout.
+            credentials: The API ID and secret.
+            seconds_left: Returns the seconds until Lambda ends the invocation. A call that could
+                take longer isn't started, or is aborted.
 
         Raises:
-            Throttled, Unavailable, Blocked, Unauthorized, Rejected: see `errors`.
+            Throttled, Unavailable, Blocked, Unauthorized, Rejected: See `errors`.
         """
         started = self._monotonic()
         self._drop_idle_connections()
@@ -120,7 +138,7 @@ class Pixian:
 
     def _drop_idle_connections(self) -> None:
         if self._now() - self._used_at > MAX_IDLE_SECONDS:
-            self._session.close()  # its connections; it makes new ones
+            self._session.close()  # only its connections; it can open new ones
 
     def _exchange(
         self,
@@ -137,10 +155,10 @@ class Pixian:
                     _check(response, seconds_left)
                     return response, _receive(response, into, seconds_left)
             except (OSError, HTTPError) as error:
-                # All of requests' errors are OSErrors, and so is a full disk here.
-                # `finished`: the encoder has given out its last byte, so the service may have it.
+                # All errors of requests are OSErrors, as is a full disk. If `finished`, the last
+                # byte was passed on, so Pixian may have received the whole image.
                 raise Unavailable(
-                    f"No whole answer from Pixian: {error}", maybe_charged=body.finished
+                    f"The call to Pixian failed: {plain(error)}", maybe_charged=body.finished
                 ) from error
 
     def _post(self, credentials: Credentials, body: MultipartEncoder) -> requests.Response:
@@ -156,7 +174,7 @@ class Pixian:
 
 
 class _Form(MultipartEncoder):  # type: ignore[misc]
-    """A multipart body that stops when there is no time left to send the rest and wait."""
+    """A multipart body that stops if too little time is left to send the rest and wait."""
 
     def __init__(self, fields: Fields, seconds_left: Callable[[], float]) -> None:
         super().__init__(fields)
@@ -164,7 +182,7 @@ class _Form(MultipartEncoder):  # type: ignore[misc]
         self._bytes_left = self.len
 
     def read(self, size: int = -1) -> bytes:
-        # The last look for more bytes comes when all are sent.
+        # Once all bytes are sent, it is read once more to find its end.
         if not self.finished and self._seconds_left() < call_seconds(self._bytes_left):
             raise Unavailable("There is too little time left for a call to Pixian.")
         chunk = bytes(super().read(size))
@@ -173,31 +191,33 @@ class _Form(MultipartEncoder):  # type: ignore[misc]
 
 
 def call_seconds(size: int) -> float:
-    """Seconds that a call with so many bytes to send may take, and writing its result after it."""
+    """The longest that sending so many bytes, the answer and writing the result can take."""
     sending = size / SLOWEST_BYTES_PER_SECOND
     return CONNECT_TIMEOUT_SECONDS + sending + READ_TIMEOUT_SECONDS + WRITING_SECONDS
 
 
 def remove_background_url(endpoint: str) -> str:
-    """The address to post to; an endpoint that already has a path is taken as it is."""
+    """The URL to post to; an endpoint that has a path is used unchanged."""
     has_path = urlsplit(endpoint).path not in ("", "/")
     return endpoint if has_path else endpoint.rstrip("/") + _PATH
 
 
 @contextmanager
 def _redacting(secrets: list[str]) -> Iterator[None]:
-    """No error says a secret, be it that the service quoted one."""
+    """Remove our secrets from errors, in case Pixian quoted them; shorten them, and add advice."""
     try:
         yield
     except PixianS3Error as error:
-        # Cut only now: half a secret would not be recognised.
-        error.args = (redacted(str(error), secrets)[:_MAX_MESSAGE],)
-        # Nor does the error behind it, which a traceback would show.
+        advice = _ADVICE.get(getattr(error, "status", 0), "")
+        # Redact before shortening: a part of a secret would not be recognised.
+        text, length = redacted(str(error), secrets), _MAX_MESSAGE - len(advice)
+        error.args = ((text if len(text) <= length else f"{text[: length - 1]}…") + advice,)
+        # `from None`, because a traceback would show the original error, secrets included.
         raise error from None
 
 
 def _check(response: requests.Response, seconds_left: Callable[[], float]) -> None:
-    """Raise what the answer means, unless it is a result."""
+    """Raise the error that the answer means, unless it is an image."""
     if response.status_code != requests.codes.ok:
         raise _refusal(response, seconds_left)
     mime_type = _mime_type(response)
@@ -210,27 +230,27 @@ def _check(response: requests.Response, seconds_left: Callable[[], float]) -> No
 
 
 def _mime_type(response: requests.Response) -> str:
-    """Of the body, without parameters; empty if the service named none."""
+    """The body's MIME type without parameters; empty if there is none."""
     return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def _facts(response: requests.Response) -> Mapping[str, str]:
-    """The headers that say something in numbers; nothing else is let through to S3 and the log."""
+    """The headers that consist of numbers; no others reach S3 or the log."""
     headers = response.headers.items()
     return CaseInsensitiveDict((name, text) for name, text in headers if _NUMBERS.fullmatch(text))
 
 
 def _body(response: requests.Response, seconds_left: Callable[[], float]) -> Iterator[bytes]:
-    """The body as it comes in, as long as there is time.
+    """Yield the body in the pieces that it arrives in, as long as there is time.
 
-    A body that stalls ends with the read timeout; if it outlives the function, the lease counts the
-    call. One that trickles is given up here, so it is read in the pieces that it comes in.
+    A body that stalls ends with the read timeout; if the function ends first, the lease has counted
+    the call. A body that trickles is aborted here, which is why each piece must be seen at once.
     """
     while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
         yield chunk
         if seconds_left() < WRITING_SECONDS:
             raise Unavailable(
-                "Pixian's answer came too slowly.",
+                "Pixian's answer arrived too slowly.",
                 maybe_charged=_may_have_cost(response.status_code),
             )
 
@@ -238,12 +258,12 @@ def _body(response: requests.Response, seconds_left: Callable[[], float]) -> Ite
 def _receive(
     response: requests.Response, into: IO[bytes], seconds_left: Callable[[], float]
 ) -> int:
-    """Write the body to a file and return its size; a body cut short raises."""
+    """Write the body to a file and return its size; a truncated body raises an error."""
     for chunk in _body(response, seconds_left):
         into.write(chunk)
     size = into.tell()
     if size == 0:
-        raise Unavailable("Pixian answered 200 with nothing in it.", maybe_charged=True, status=200)
+        raise Unavailable("Pixian answered 200 without an image.", maybe_charged=True, status=200)
     into.seek(0)
     return size
 
@@ -251,16 +271,13 @@ def _receive(
 def _refusal(response: requests.Response, seconds_left: Callable[[], float]) -> PixianS3Error:
     status = response.status_code
     message, code = _error_json(response, seconds_left)
-    said = f"Pixian answered {status}: {message}"
+    said = sentence(f"Pixian answered {status}: {message}")
     match status:
         case 401:
             return Unauthorized(said, status=status)
-        case 402 | 403:
+        case 402 | 403 | 404 | 405 | 410:
+            # 404, 405 and 410 are about the endpoint: a call has no other resource.
             return Blocked(said, status=status)
-        case 404 | 405 | 410:
-            # Of the address, not of the image.
-            hint = "Check the stack's parameter PixianEndpoint"
-            return Blocked(f"{hint}. {said}", status=status)
         case 429:
             return Throttled(said, retry_after=_retry_after(response), status=status)
         case _ if 400 <= status < 500 and status != 408:
@@ -275,14 +292,14 @@ def _refusal(response: requests.Response, seconds_left: Callable[[], float]) -> 
 
 
 def _may_have_cost(status: int) -> bool:
-    """Of a success that gives no result, nobody knows what it did; errors are free."""
+    """Whether a call without a result may be charged: not if Pixian answered with an error."""
     return status < 300
 
 
 def _error_json(
     response: requests.Response, seconds_left: Callable[[], float]
 ) -> tuple[str, int | None]:
-    """Pixian's own message and code; an answer that isn't its JSON is quoted in part."""
+    """The message and code of Pixian's error; the start of the body if it isn't Pixian's JSON."""
     try:
         body = b""
         for chunk in _body(response, seconds_left):
@@ -291,12 +308,12 @@ def _error_json(
                 break
         text = body[:_MAX_ERROR_BYTES].decode(errors="replace")
     except HTTPError:
-        # An error answer that is cut short is still that error.
+        # A truncated error answer is still that error.
         return response.reason, None
     try:
         error = json.loads(text)["error"]
         code = error.get("code")
-        # What can't be written as UTF-8 can't be reported.
+        # Replace what can't be written as UTF-8, such as lone surrogates.
         message = str(error["message"]).encode(errors="replace").decode().strip()
         return message, code if isinstance(code, int) else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -304,6 +321,6 @@ def _error_json(
 
 
 def _retry_after(response: requests.Response) -> int:
-    """Seconds; an HTTP date, which the header may hold too, counts as none."""
+    """The seconds in Retry-After; 0 if it is missing or contains an HTTP date."""
     value = response.headers.get("Retry-After", "")
     return int(value) if re.fullmatch("[0-9]{1,9}", value) else 0
