@@ -61,7 +61,7 @@ PROGRAM = (ROOT / "layers/common/pixian_s3").rglob("*.py")
 REPORTS = sorted({report for file in PROGRAM for report in reports(file.read_text())})
 
 
-@pytest.mark.parametrize("report", [*REPORTS, str(CRASHED)])
+@pytest.mark.parametrize("report", [*REPORTS, CRASHED])
 def test_a_report_is_explained(report: str) -> None:
     assert report.startswith(OPENINGS)
 

@@ -3,18 +3,16 @@
 from collections.abc import Iterable
 
 from pixian_s3 import retry
-from pixian_s3.errors import Exhausted, UnreadableMessage
+from pixian_s3.errors import UnreadableMessage
 from pixian_s3.job import Job
 from pixian_s3.process import Processor
 
-CRASHED = Exhausted(
+CRASHED = (
     f"The function crashed or was stopped in each of {retry.MAX_RECEIPTS} attempts. See its log."
 )
 
 
-def process_all(
-    jobs: Iterable[Job], processor: Processor, exhausted: Exhausted | None = None
-) -> None:
+def process_all(jobs: Iterable[Job], processor: Processor, exhausted: str | None = None) -> None:
     """Process each job, even if another one crashes.
 
     Args:

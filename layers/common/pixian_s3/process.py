@@ -56,10 +56,10 @@ class Processor:
     seconds_left: Callable[[], float]
     sleep: Callable[[float], None]
 
-    def process(self, job: Job, exhausted: Exhausted | None = None) -> None:
+    def process(self, job: Job, exhausted: str | None = None) -> None:
         """Process one image to an outcome, and log and count the attempt.
 
-        With `exhausted`, the image is given up for that reason unless it has its result. This
+        With `exhausted`, the image is given up for that reason unless it has its result. That
         raises InProgress while another invocation is working on the image.
         """
         settings, key, record, open_call = NO_SETTINGS, "", Record(), False
@@ -88,7 +88,7 @@ class Processor:
                     raise Skipped("This upload has already been processed.")
                 record = record.of(job, settings.digest)
                 if exhausted:
-                    raise exhausted
+                    raise Exhausted(exhausted)
 
                 # 4. Get the credentials and the source; convert it if Pixian would refuse it.
                 self.lane.require_open(self.now())
@@ -128,13 +128,13 @@ class Processor:
                 if not exhausted:
                     self.leases.release(lease, record)
                     raise
-                error = exhausted
+                error = Exhausted(exhausted)
 
         # Afterwards, write or remove the error report, and retry the image or give it up.
         if exhausted and isinstance(error, RetryLater):
             if isinstance(error, InProgress):
                 raise error
-            error = exhausted
+            error = Exhausted(exhausted)
         try:
             if error is None or isinstance(error, AlreadyDone):
                 self._retry_write(partial(self._remove_report, job))
@@ -177,7 +177,7 @@ class Processor:
             if pause:
                 self.sleep(self._within_invocation(pause))
 
-    def _settings(self, job: Job, exhausted: Exhausted | None) -> Settings:
+    def _settings(self, job: Job, exhausted: str | None) -> Settings:
         if job.key.endswith("/"):
             raise Skipped("It is a folder marker.")
         # A blocked lane postpones images for a minute, except those that are about to be given up.
