@@ -5,9 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from pixian_s3 import retry
+from pixian_s3.aws.lease import Leases
 from pixian_s3.aws.s3 import Buckets
+from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.batch import CRASHED, process_all
 from pixian_s3.errors import AccessDenied, InProgress, Unavailable
 from pixian_s3.job import Job
@@ -309,6 +312,92 @@ def test_a_report_that_cant_be_written_now_is_written_later(
     # Then
     assert (job.failures, delay_seconds) == (1, 5)
     assert world.output_keys() == ["shoes/a.jpg.error.json"]
+
+
+def test_an_upload_is_not_given_up_for_the_calls_of_another(world: World) -> None:
+    # Given an upload with three calls of unknown outcome, and a newer one that S3 has trouble with
+    die_in_calls(world, world.upload(body=picture((1, 1))), times=retry.MAX_UNKNOWN_CALLS)
+    newer = world.upload(body=picture((2, 2)))
+    client = world.processor.buckets._s3
+
+    def fail(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "SlowDown", "Message": ""}}, "HeadObject")
+
+    client.meta.events.register("before-call.s3.HeadObject", fail)
+    world.process(newer)
+    client.meta.events.unregister("before-call.s3.HeadObject", fail)
+    # Then it is retried
+    assert (world.dead_letters(), len(world.waiting())) == ([], 1)
+
+
+def test_a_crash_while_a_report_is_written_releases_the_lease(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    job = world.upload(body=b"no image")
+    with monkeypatch.context() as broken:
+        broken.setattr(Buckets, "put_report", crash)
+        with pytest.raises(RuntimeError):
+            world.process(job)
+    assert world.process(job).total("ImagesRejected") == 1
+
+
+def test_a_crash_before_the_call_is_no_call(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("no credentials to sign with")
+
+    world.configure(defaults={"pipeline": {"input": "url"}})
+    job = world.upload()
+    with monkeypatch.context() as broken:
+        broken.setattr(Buckets, "presign", crash)
+        with pytest.raises(RuntimeError):
+            world.process(job)
+    assert world.process(job).total("MaybeCharged") == 0
+
+
+def test_a_crash_in_reporting_calls_forgets_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise OSError("standard output is closed")
+
+    job = world.upload()
+    die_in_calls(world, job, times=1)
+    with monkeypatch.context() as broken:
+        broken.setattr(Telemetry, "calls_cut_short", crash)
+        with pytest.raises(OSError, match="closed"):
+            world.process(job)
+    assert world.process(job).total("MaybeCharged") == 1
+
+
+def test_an_older_upload_is_not_given_up_beside_a_newer_result(world: World) -> None:
+    # Given an older upload whose every attempt crashed, and no lease table at that moment
+    older, newer = world.upload(body=picture((1, 1))), world.upload(body=picture((2, 2)))
+    world.process(newer)
+    acquire = Leases.acquire
+    Leases.acquire = _unavailable  # type: ignore[method-assign, assignment]
+    process_all([older], world.processor, CRASHED)
+    Leases.acquire = acquire  # type: ignore[method-assign]
+    # Then it is skipped
+    assert (world.output_keys(), world.dead_letters()) == (["shoes/a.png"], [])
+
+
+def test_a_paid_upload_that_is_superseded_is_not_paid_again(world: World) -> None:
+    # Given an answer of another type than expected, and a newer result at that key
+    jpeg = Answer(body=picture(form="JPEG"), content_type="image/jpeg")
+    older, newer = world.upload(), world.upload(body=picture((2, 2)))
+    world.pixian.answers = [jpeg]
+    world.process(newer)
+    for item in world.dynamodb.scan(TableName="leases")["Items"]:
+        world.dynamodb.delete_item(TableName="leases", Key={"id": item["id"]})
+    world.pixian.answers = [jpeg]
+    # When its event comes twice
+    world.process(older)
+    world.process(older)
+    # Then it was paid for once
+    assert len(world.pixian.calls) == 2
 
 
 def _unavailable(*_: object) -> None:

@@ -59,9 +59,11 @@ def test_each_record_is_a_job() -> None:
     assert keys == ["shoes/left.jpg", "shoes/right.png", "shoes/"]
 
 
-def test_a_bucket_without_versions_gives_none() -> None:
+@pytest.mark.parametrize("version", [{}, {"versionId": "null"}], ids=["absent", "suspended"])
+def test_a_bucket_without_versions_gives_none(version: dict[str, str]) -> None:
     record = event("s3-put-encoded-key")["Records"][0]
     del record["s3"]["object"]["versionId"]
+    record["s3"]["object"] |= version
     (job,) = jobs_from_s3_event({"Records": [record]})
     assert job.version_id is None
 
@@ -197,11 +199,15 @@ def test_a_failure_keeps_all_that_names_the_image() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("0A", "09"), ("100", "FF"), ("00FF", "FE"), ("b0", "A1"), ("1", "")]
+    ("one", "other"), [("0A", "09"), ("100", "FF"), ("00FF", "FE"), ("b0", "A1")]
 )
 def test_sequencers_are_compared_as_numbers_of_any_length(one: str, other: str) -> None:
     assert is_newer(one, than=other)
     assert not is_newer(other, than=one)
+
+
+def test_a_job_without_sequencer_is_superseded_by_none() -> None:
+    assert not is_newer("1", than="")
 
 
 @pytest.mark.parametrize("padded", ["55AED6", "0055AED6", "55aed6"])

@@ -10,6 +10,7 @@ import pytest
 
 from pixian_s3 import retry
 from pixian_s3.batch import CRASHED
+from pixian_s3.errors import Unavailable
 from pixian_s3.images import delta_png, identify
 from tests.builders import NOON, make_job
 
@@ -81,6 +82,6 @@ def test_one_that_is_not_explained_is_found(message: str) -> None:
     ],
 )
 def test_a_dead_letter_is_explained(spent: dict[str, Any], unknown_calls: int) -> None:
-    why = retry.exhausted(make_job(**spent), unknown_calls, NOON)
+    why = retry.exhausted(Unavailable("503"), make_job(**spent), unknown_calls, NOON)
     assert why is not None
     assert any(opening in why for opening in OPENINGS)

@@ -68,7 +68,7 @@ def test_whatever_happens_sqs_takes_the_delay(failures: int, error: RetryLater) 
 def test_up_to_its_last_try_a_job_may_be_tried_again(
     limit: dict[str, Any], unknown_calls: int
 ) -> None:
-    assert retry.exhausted(make_job(**limit), unknown_calls, NOON) is None
+    assert retry.exhausted(Unavailable("503"), make_job(**limit), unknown_calls, NOON) is None
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,7 @@ def test_up_to_its_last_try_a_job_may_be_tried_again(
 def test_after_its_last_try_it_is_given_up_and_told_why(
     limit: dict[str, Any], unknown_calls: int, why: str
 ) -> None:
-    assert why in (retry.exhausted(make_job(**limit), unknown_calls, NOON) or "")
+    job = make_job(**limit)
+    assert why in (retry.exhausted(Unavailable("503"), job, unknown_calls, NOON) or "")
+    # Another invocation is working on it, and may bring it to its end.
+    assert retry.exhausted(InProgress("held"), job, unknown_calls, NOON) is None

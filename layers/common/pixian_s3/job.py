@@ -115,13 +115,13 @@ def jobs_from_message(body: str) -> list[Job]:
 
 
 def is_newer(sequencer: str, than: str) -> bool:
-    """Whether one event of a key came after another.
+    """Whether one event of a key came after another; False if that one has no sequencer.
 
     Sequencers are hexadecimal numbers of different lengths. As S3's documentation specifies, pad
     the shorter one with zeros on the left, then compare them as text.
     """
     width = max(len(sequencer), len(than))
-    return sequencer.rjust(width, "0").upper() > than.rjust(width, "0").upper()
+    return than != "" and sequencer.rjust(width, "0").upper() > than.rjust(width, "0").upper()
 
 
 _LATEST = 2.5e11
@@ -163,12 +163,14 @@ def _is_good(name: str, value: object) -> bool:
 
 def _from_record(record: dict[str, Any]) -> Job:
     s3 = record["s3"]
+    version_id = s3["object"].get("versionId")
     return _checked(
         {
             "bucket": s3["bucket"]["name"],
             "key": unquote_plus(s3["object"]["key"]),
             "etag": s3["object"].get("eTag", "").strip('"'),
-            "version_id": s3["object"].get("versionId"),
+            # "null" is the version of all uploads while versioning is suspended.
+            "version_id": None if version_id == "null" else version_id,
             "sequencer": s3["object"].get("sequencer", ""),
             "event_time": datetime.fromisoformat(record["eventTime"]).timestamp(),
         }

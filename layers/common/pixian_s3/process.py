@@ -59,10 +59,9 @@ class Processor:
     def process(self, job: Job, exhausted: str | None = None) -> None:
         """Process one image to an outcome, and log and count the attempt.
 
-        With `exhausted`, the image is given up for that reason unless it has its result. That
-        raises InProgress while another invocation is working on the image.
+        With `exhausted`, give it up for that reason, unless it has its result or is InProgress.
         """
-        settings, key, record, open_call = NO_SETTINGS, "", Record(), False
+        settings, key, record, open_call, pause = NO_SETTINGS, "", Record(), False, 0
         lease: Lease | None = None
         prepared: Prepared | None = None
         cutout: Cutout | None = None
@@ -77,8 +76,9 @@ class Processor:
 
                 # 2. Acquire the lease. Report calls of killed attempts before a write resets them.
                 lease = self.leases.acquire(key, self.now(), self.seconds_left())
-                self.telemetry.calls_cut_short(lease.record.untold, lease.record.source)
-                record = replace(lease.record, told=lease.record.unknown)
+                record = lease.record
+                self.telemetry.calls_cut_short(record.untold, record.source)
+                record = replace(record, told=record.unknown)
 
                 # 3. Check whether there is anything to do.
                 if record.is_newer_than(job):
@@ -86,7 +86,7 @@ class Processor:
                 existing = self._replaceable(key, job, settings)
                 if record.has_done(job, settings.digest):
                     raise Skipped("This upload has already been processed.")
-                record = record.of(job, settings.digest)
+                record = record.for_upload(job, settings.digest)
                 if exhausted:
                     raise Exhausted(exhausted)
 
@@ -100,9 +100,9 @@ class Processor:
                 # 5. Call Pixian, and record the call in the lease first.
                 if retry.too_many_calls(job, record.unknown):
                     raise Unavailable("Pixian was not called again.")
-                record, open_call = self.leases.note_call(lease, record), True
                 answer = files.enter_context(TemporaryFile())
                 image = self._image(job, prepared, settings)
+                record, open_call = self.leases.note_call(lease, record), True
                 call = partial(self.pixian.remove_background, image, settings.form, answer)
                 try:
                     cutout = call(credentials, self.seconds_left)
@@ -117,10 +117,12 @@ class Processor:
                 if (actual := keys.result_key(job.key, cutout.suffix, settings)) != key:
                     existing = self._replaceable(key := actual, job, settings)
                 about = metadata.of_result(job, settings, cutout.answer.headers, source.metadata)
-                facts = (prepared.source, key, cutout.answer, self.now())
-                sidecar = documents.sidecar(job, settings, *facts)
+                sidecar = documents.sidecar(
+                    job, settings, prepared.source, key, cutout.answer, self.now()
+                )
                 result = Result(key, cutout.file, cutout.mime_type, about, source.tags, sidecar)
-                self._retry_write(partial(self._store, result, existing, job, settings))
+                check = partial(metadata.require_replaceable, job=job, settings=settings)
+                self._retry_write(partial(self.buckets.put_result, result, existing, check))
                 record, open_call = replace(record, unknown=record.unknown - 1), False
             except PixianS3Error as raised:
                 error = raised
@@ -130,29 +132,32 @@ class Processor:
                     raise
                 error = Exhausted(exhausted)
 
-        # Afterwards, write or remove the error report, and retry the image or give it up.
-        if exhausted and isinstance(error, RetryLater):
-            if isinstance(error, InProgress):
-                raise error
-            error = Exhausted(exhausted)
+        # Write or remove the error report, retry or give up, log, and release the lease.
+        later: RetryLater | None = None
         try:
-            if error is None or isinstance(error, AlreadyDone):
-                self._retry_write(partial(self._remove_report, job))
-            elif isinstance(error, Rejected | NotFound):
-                self._retry_write(partial(self._write_report, job, error, settings))
-        except RetryLater as trouble:
-            error = trouble
-        if isinstance(error, AlreadyDone):
-            record = record.of(job, settings.digest)
-        if error is None or isinstance(error, AlreadyDone | Rejected | NotFound):
-            record = record.ended(job)
-        later = error if isinstance(error, RetryLater) else None
-        maybe_charged = bool(open_call and later and (cutout or later.maybe_charged))
-        if open_call and not maybe_charged:
-            record = replace(record, unknown=record.unknown - 1)
-        pause = self.lane.failed(later, self.now()) if later else 0
-        try:
-            outcome, reason, delay = self._end(job, error, key, settings, record.unknown)
+            if exhausted and isinstance(error, RetryLater):
+                if isinstance(error, InProgress):
+                    raise error
+                error = Exhausted(exhausted)
+            try:
+                if error is None or isinstance(error, AlreadyDone):
+                    self._retry_write(partial(self._remove_report, job))
+                elif isinstance(error, Rejected | NotFound):
+                    self._retry_write(partial(self._write_report, job, error, settings))
+            except RetryLater as failed_write:
+                error = failed_write
+            later = error if isinstance(error, RetryLater) else None
+            if isinstance(error, AlreadyDone):
+                record = record.for_upload(job, settings.digest)
+            if not later and (cutout or isinstance(error, AlreadyDone | Rejected | NotFound)):
+                record = record.mark_done(job)
+            # An answer in hand was paid for; without one, the error knows whether it may have been.
+            maybe_charged = bool(open_call and later and (cutout or later.maybe_charged))
+            if open_call and not maybe_charged:
+                record = replace(record, unknown=record.unknown - 1)
+            pause = self.lane.failed(later, self.now()) if later else 0
+            unknown = record.for_upload(job, settings.digest).unknown
+            outcome, reason, delay = self._end(job, error, key, settings, unknown)
             attempt = Attempt(
                 job,
                 outcome,
@@ -186,7 +191,7 @@ class Processor:
         return self.configuration.current().settings_for(job.key)
 
     def _replaceable(self, key: str, job: Job, settings: Settings) -> Head | None:
-        existing = self.buckets.head(key)
+        existing = self.buckets.head(key) if key else None
         metadata.require_replaceable(key, existing.metadata if existing else None, job, settings)
         return existing
 
@@ -197,14 +202,6 @@ class Processor:
         if wanted == "base64" and inputs.Base64.fits(prepared.size):
             return inputs.Base64(prepared.file)
         return inputs.Upload(prepared.file, keys.file_name(job.key), prepared.info.mime_type)
-
-    def _store(self, result: Result, existing: Head | None, job: Job, settings: Settings) -> None:
-        try:
-            self.buckets.put_result(result, existing)
-        except (Conflict, NotFound):
-            # Another writer, or our own write whose answer was lost; then it is AlreadyDone.
-            with suppress(AlreadyDone):
-                self.buckets.put_result(result, self._replaceable(result.key, job, settings))
 
     def _retry_write(self, write: Callable[[], None]) -> None:
         retry.retry_write(write, self.seconds_left, self.sleep)
@@ -228,23 +225,26 @@ class Processor:
         match error:
             case None:
                 return Outcome.PROCESSED, None, None
-            case Skipped() | Conflict():
-                return Outcome.SKIPPED, str(error), None
-            case Rejected() | NotFound():
-                return Outcome.REJECTED, str(error), None
+            case Skipped() | Conflict() | Rejected() | NotFound():
+                skipped = isinstance(error, Skipped | Conflict)
+                return Outcome.SKIPPED if skipped else Outcome.REJECTED, str(error), None
             case RetryLater():
                 waiting, delay = retry.after(error, job, self.now())
-                why = retry.exhausted(waiting, unknown, self.now())
+                why = retry.exhausted(error, waiting, unknown, self.now())
                 if why is None:
                     self.queues.send(waiting, delay)
-                    blocked = isinstance(error, Blocked)
-                    return Outcome.BLOCKED if blocked else Outcome.POSTPONED, str(error), delay
+                    outcome = Outcome.BLOCKED if isinstance(error, Blocked) else Outcome.POSTPONED
+                    return outcome, str(error), delay
                 error = Exhausted(f"{error} This image isn't retried any more, because {why}.")
-        existing = self.buckets.head(key) if key else None
-        if existing and metadata.is_result_of(existing.metadata, job, settings):
+        try:
+            with suppress(Rejected):
+                self._replaceable(key, job, settings)
+        except AlreadyDone:
             # The result was stored, although S3's answer was lost.
             self._retry_write(partial(self._remove_report, job))
             return Outcome.PROCESSED, None, None
+        except Skipped as superseded:
+            return Outcome.SKIPPED, str(superseded), None
         self._retry_write(partial(self._write_report, job, error, settings))
         self.queues.send_dead_letter(job.reset_for_redrive(unknown))
         return Outcome.EXHAUSTED, str(error), None

@@ -86,14 +86,17 @@ def blocked_too_long(job: Job, now: float) -> bool:
     return job.blocked_since is not None and now - job.blocked_since > MAX_BLOCKED_SECONDS
 
 
-def exhausted(job: Job, unknown_calls: int, now: float) -> str | None:
+def exhausted(error: RetryLater, job: Job, unknown_calls: int, now: float) -> str | None:
     """Why the job must not be retried; None if it may.
 
     Args:
+        error: Why it would be retried. If another invocation is working on it, it may always be.
         job: The job of the next attempt.
         unknown_calls: Calls so far that may have cost a credit without a result.
         now: Seconds since the epoch.
     """
+    if isinstance(error, InProgress):
+        return None
     if job.failures >= MAX_FAILURES:
         return f"it failed {job.failures} times in a row"
     if too_many_calls(job, unknown_calls):

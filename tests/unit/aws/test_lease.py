@@ -13,7 +13,7 @@ from tests.integration.world import make_lease_table
 
 KEY = "shoes/a.png"
 JOB = make_job()
-OURS = Record().of(JOB, "digest")
+OURS = Record().for_upload(JOB, "digest")
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_the_longest_key_fits(leases: Leases) -> None:
 
 
 def test_done_is_about_one_upload_with_its_parameters() -> None:
-    done = OURS.ended(JOB)
+    done = OURS.mark_done(JOB)
     assert done.has_done(JOB, "digest")
     assert not done.has_done(JOB, "other parameters")
     assert not done.has_done(make_job(version_id="version-2"), "digest")
@@ -138,14 +138,14 @@ def test_done_is_about_one_upload_with_its_parameters() -> None:
 
 def test_the_same_upload_keeps_its_calls_also_with_other_parameters() -> None:
     record = replace(OURS, unknown=2, told=2, done=True)
-    again = record.of(JOB, "other parameters")
+    again = record.for_upload(JOB, "other parameters")
     assert (again.unknown, again.told, again.done) == (2, 2, False)
 
 
 def test_another_upload_starts_from_zero() -> None:
     record = replace(OURS, unknown=2, told=2, done=True)
     other = make_job(version_id="version-2", sequencer="0056")
-    assert record.of(other, "digest") == Record().of(other, "digest")
+    assert record.for_upload(other, "digest") == Record().for_upload(other, "digest")
 
 
 def test_sequencers_compare_within_one_source_only() -> None:
@@ -156,4 +156,4 @@ def test_sequencers_compare_within_one_source_only() -> None:
 
 
 def test_only_a_record_about_the_upload_ends_with_it() -> None:
-    assert OURS.ended(make_job("shoes/a.gif")) == OURS
+    assert OURS.mark_done(make_job("shoes/a.gif")) == OURS

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from pixian_s3.aws.s3 import Buckets, Result
-from pixian_s3.errors import AccessDenied, Conflict, NotFound, Rejected, Unavailable
+from pixian_s3.errors import AccessDenied, AlreadyDone, Conflict, NotFound, Rejected, Unavailable
 from pixian_s3.job import Job
 from tests.builders import make_job, nobody
 
@@ -29,6 +29,11 @@ def result(
     body: IO[bytes], key: str = "a.png", metadata: Mapping[str, str] | None = None
 ) -> Result:
     return Result(key, body, "image/png", metadata or {}, {})
+
+
+def taken(key: str, metadata: Mapping[str, str] | None) -> None:
+    """What is asked when an object isn't the one that was seen."""
+    raise Rejected(f"{key} is taken: {metadata}")
 
 
 @dataclass
@@ -48,7 +53,7 @@ class Subject:
 
     def put(self, body: bytes, **metadata: str) -> None:
         seen = self.buckets.head("a.png")
-        self.buckets.put_result(result(io.BytesIO(body), metadata=metadata), seen)
+        self.buckets.put_result(result(io.BytesIO(body), metadata=metadata), seen, taken)
 
     def body(self, key: str) -> bytes:
         return self.client.get_object(Bucket="cut-out", Key=key)["Body"].read()
@@ -103,7 +108,7 @@ def test_where_nothing_is_there_is_nothing_to_see(subject: Subject) -> None:
 
 @pytest.mark.parametrize("key", ODD_KEYS)
 def test_a_result_of_any_name_shows_its_metadata(subject: Subject, key: str) -> None:
-    subject.buckets.put_result(result(io.BytesIO(b"x"), key, {"source-key": "a"}), None)
+    subject.buckets.put_result(result(io.BytesIO(b"x"), key, {"source-key": "a"}), None, taken)
     seen = subject.buckets.head(key)
     assert seen is not None
     assert seen.metadata == {"source-key": "a"}
@@ -118,7 +123,7 @@ def test_a_result_has_its_content_type(subject: Subject) -> None:
 def test_a_result_is_written_from_its_beginning(subject: Subject) -> None:
     file = io.BytesIO(b"result")
     file.seek(3)
-    subject.buckets.put_result(result(file), None)
+    subject.buckets.put_result(result(file), None, taken)
     assert subject.body("a.png") == b"result"
 
 
@@ -130,8 +135,8 @@ def test_a_result_replaces_the_one_that_was_seen(subject: Subject) -> None:
 
 def test_a_result_doesnt_replace_what_wasnt_seen(subject: Subject) -> None:
     subject.put(b"first")
-    with pytest.raises(Conflict):
-        subject.buckets.put_result(result(io.BytesIO(b"second")), None)
+    with pytest.raises(Rejected):
+        subject.buckets.put_result(result(io.BytesIO(b"second")), None, taken)
     assert subject.body("a.png") == b"first"
 
 
@@ -139,9 +144,29 @@ def test_a_result_doesnt_replace_what_changed_since_it_was_seen(subject: Subject
     subject.put(b"first")
     seen = subject.buckets.head("a.png")
     subject.put(b"second")
-    with pytest.raises(Conflict):
-        subject.buckets.put_result(result(io.BytesIO(b"third")), seen)
+    with pytest.raises(Rejected):
+        subject.buckets.put_result(result(io.BytesIO(b"third")), seen, taken)
     assert subject.body("a.png") == b"second"
+
+
+def test_a_result_replaces_what_changed_if_that_is_allowed(subject: Subject) -> None:
+    subject.put(b"first", etag="1")
+    asked = []
+
+    def allow(key: str, metadata: Mapping[str, str] | None) -> None:
+        asked.append((key, metadata))
+
+    subject.buckets.put_result(result(io.BytesIO(b"second")), None, allow)
+    assert asked == [("a.png", {"etag": "1"})]
+    assert subject.body("a.png") == b"second"
+
+
+def test_our_own_write_whose_answer_was_lost_is_no_error(subject: Subject) -> None:
+    def ours(*_: object) -> None:
+        raise AlreadyDone
+
+    subject.put(b"first")
+    subject.buckets.put_result(result(io.BytesIO(b"first")), None, ours)
 
 
 def no_report_is_newer(_: Mapping[str, str]) -> bool:
@@ -188,13 +213,13 @@ def test_a_result_doesnt_replace_what_was_deleted_since_it_was_seen(subject: Sub
     subject.put(b"first")
     seen = subject.buckets.head("a.png")
     subject.client.delete_object(Bucket="cut-out", Key="a.png")
-    with pytest.raises(NotFound):
-        subject.buckets.put_result(result(io.BytesIO(b"second")), seen)
+    with pytest.raises(Rejected):
+        subject.buckets.put_result(result(io.BytesIO(b"second")), seen, taken)
 
 
 def test_a_bucket_that_does_not_exist_is_unavailable(subject: Subject) -> None:
     with pytest.raises(Unavailable):
-        Buckets(subject.client, "no-such-bucket").put_result(result(io.BytesIO(b"x")), None)
+        Buckets(subject.client, "no-such-bucket").put_result(result(io.BytesIO(b"x")), None, taken)
 
 
 def test_s3_out_of_reach_is_unavailable(no_aws_account: None) -> None:  # noqa: ARG001
@@ -221,7 +246,7 @@ def test_tags_go_from_source_to_result(subject: Subject) -> None:
     # When its tags are put on a result
     with TemporaryFile() as file:
         tags = subject.buckets.download(job, file, tags=True).tags
-    subject.buckets.put_result(replace(result(io.BytesIO(b"x")), tags=tags), None)
+    subject.buckets.put_result(replace(result(io.BytesIO(b"x")), tags=tags), None, taken)
     # Then they are the same
     found = subject.client.get_object_tagging(Bucket="cut-out", Key="a.png")
     assert found["TagSet"] == tagged["TagSet"]
@@ -239,8 +264,8 @@ def test_a_sidecar_is_written_before_its_result(subject: Subject) -> None:
     sidecar = ("a.png.json", {"charged": Decimal("0.2209")})
     subject.put(b"first")
     # Here nothing but the sidecar gets written.
-    with pytest.raises(Conflict):
-        subject.buckets.put_result(replace(result(io.BytesIO(b"x")), sidecar=sidecar), None)
+    with pytest.raises(Rejected):
+        subject.buckets.put_result(replace(result(io.BytesIO(b"x")), sidecar=sidecar), None, taken)
     # Decimals are numbers as they were written.
     assert '"charged": 0.2209' in subject.body("a.png.json").decode()
 

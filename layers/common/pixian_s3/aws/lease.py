@@ -30,7 +30,7 @@ _LONGEST_INVOCATION_SECONDS = 900
 """Lambda's limit."""
 
 KEPT_SECONDS = 14 * 24 * 3600
-"""SQS keeps a message for at most 14 days, so no upload is retried after that."""
+"""The retention of the dead-letter queue. A later redrive finds results by their metadata."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ class Record:
         recorded = (self.source, self.upload, self.digest)
         return self.done and recorded == (job.key, job.upload_id, digest)
 
-    def ended(self, job: Job) -> Self:
+    def mark_done(self, job: Job) -> Self:
         """The record with this upload done; unchanged if it is about another upload."""
         is_about_it = (self.source, self.upload) == (job.key, job.upload_id)
         return replace(self, done=True) if is_about_it else self
 
-    def of(self, job: Job, digest: str) -> Self:
+    def for_upload(self, job: Job, digest: str) -> Self:
         """The record of this upload: this record if it is about it already, otherwise a new one."""
         if (self.source, self.upload) != (job.key, job.upload_id):
             return replace(
@@ -87,7 +87,7 @@ class Record:
                 unknown=0,
                 told=0,
             )
-        return replace(self, digest=digest, done=self.done and self.digest == digest)
+        return replace(self, digest=digest, done=False)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pixian_s3.errors import (
     AccessDenied,
+    AlreadyDone,
     Conflict,
     NotFound,
     PixianS3Error,
@@ -113,18 +114,37 @@ class Buckets:
             return None
         return Head(found["ETag"], found["Metadata"])
 
-    def put_result(self, result: Result, replaces: Head | None) -> None:
+    def put_result(
+        self,
+        result: Result,
+        replaces: Head | None,
+        require_replaceable: Callable[[str, Mapping[str, str] | None], None],
+    ) -> None:
         """Write a result and its sidecar; the sidecar first, so a visible result is complete.
+
+        If the object at its key has changed, the result replaces the new one if that is allowed.
 
         Args:
             result: The result.
             replaces: The object that `head` found at its key; None if there was none.
+            require_replaceable: Takes a key and the metadata of the object there, or None, and
+                raises an error if the result must not replace it.
 
         Raises:
-            Conflict, NotFound: The object at the key has changed since then.
+            Conflict, NotFound: The object at the key keeps changing.
         """
         if result.sidecar:
             self._put_json(*result.sidecar)
+        try:
+            self._put_result(result, replaces)
+        except (Conflict, NotFound):
+            # Another writer, or our own write whose answer was lost; then it is AlreadyDone.
+            existing = self.head(result.key)
+            with suppress(AlreadyDone):
+                require_replaceable(result.key, existing.metadata if existing else None)
+                self._put_result(result, existing)
+
+    def _put_result(self, result: Result, replaces: Head | None) -> None:
         tagging: dict[str, Any] = {"Tagging": urlencode(result.tags)} if result.tags else {}
         result.body.seek(0)
         with _s3_errors("The result"):

@@ -13,6 +13,7 @@ MAX_METADATA_BYTES = 2048
 
 _SOURCE_KEY = "source-key"
 _SEQUENCER = "source-sequencer"
+_VERSION_ID = "source-version-id"
 _MAX_KEY_BYTES = 1024  # for the source's key; the other values need less than 600
 
 _HEADERS = (
@@ -54,7 +55,7 @@ def of_result(
 
 def of_report(job: Job) -> dict[str, str]:
     """The user metadata of an error report, which identifies the upload."""
-    return {"source-version-id": job.version_id or "", _SEQUENCER: job.sequencer}
+    return {_VERSION_ID: job.version_id or "", _SEQUENCER: job.sequencer}
 
 
 def is_newer_than(metadata: Mapping[str, str], job: Job) -> bool:
@@ -70,11 +71,9 @@ def is_result_of(existing: Mapping[str, str], job: Job, settings: Settings) -> b
         job: The job.
         settings: Its settings, which include the parameters.
     """
-    made_from = {
-        _SOURCE_KEY: _encoded(job.key),
-        "source-etag": job.etag,
-        "parameters": settings.digest,
-    }
+    # A job may have no ETag if it has a version ID.
+    content = {"source-etag": job.etag} if job.etag else {_VERSION_ID: job.version_id}
+    made_from = {_SOURCE_KEY: _encoded(job.key), "parameters": settings.digest} | content
     return made_from.items() <= existing.items()
 
 
