@@ -1,6 +1,6 @@
 """What PaceFunction sets on the deployed stack; how it decides is tested in tests/unit."""
 
-from pixian_s3.aws.pace_record import ID
+from pixian_s3.aws.throttles import ID
 from tests.e2e.conftest import World
 from tests.template import TABLE
 

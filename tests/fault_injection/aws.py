@@ -16,7 +16,7 @@ from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
 from local.fake_pixian.server import Handler
-from pixian_s3.aws import pace_record
+from pixian_s3.aws import throttles
 from pixian_s3.wiring import Environment, PaceEnvironment
 from tests.builders import NOON
 from tests.fault_injection.deployment import ACCOUNT, DEAD, REGION, RETRIES, VARIABLES, deploy
@@ -94,7 +94,7 @@ class Aws:
             queue.pending_messages.clear()
             queue.deleted_messages.clear()
         reset_model_data()
-        pace = {"id": {"S": pace_record.ID}}
+        pace = {"id": {"S": throttles.ID}}
         self.dynamodb.delete_item(TableName=self.environment.lease_table, Key=pace)
         self.limits.clear()
 

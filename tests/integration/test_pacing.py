@@ -15,6 +15,7 @@ from pixian_s3 import wiring
 from pixian_s3.aws.concurrency import Concurrency
 from pixian_s3.aws.pace_record import Setting
 from pixian_s3.aws.telemetry import Telemetry
+from pixian_s3.aws.throttles import Throttles
 from pixian_s3.pace import Lanes
 from pixian_s3.pacing import SETTING_SECONDS, Pacing, set_pace
 from tests.builders import NOON
@@ -38,6 +39,7 @@ class Subject:
         self.now = NOON
         self.dynamodb: DynamoDBClient = boto3.client("dynamodb")
         make_lease_table(self.dynamodb)
+        self.throttles = Throttles(self.dynamodb, "leases")
         self._sqs = boto3.client("sqs")
         self._queue = self._sqs.create_queue(QueueName="retries")["QueueUrl"]
         functions = boto3.client("lambda")
@@ -148,7 +150,7 @@ def test_a_throttle_that_a_lane_counted_holds_the_ramp(settled: Subject) -> None
     settled.expect_reserved(1)
     settled.expect_polled(4)
     settled.run()
-    settled.pacing.record.count_throttle()
+    settled.throttles.count()
     assert settled.run().total("LanesAllowed") == 5
     settled.expect_reserved(1)
     settled.expect_polled(5)
@@ -261,14 +263,14 @@ def test_an_item_of_another_version_is_read(settled: Subject, missing: str) -> N
 
 
 def test_throttles_count_before_the_first_run(subject: Subject) -> None:
-    subject.pacing.record.count_throttle()
+    subject.throttles.count()
     remembered = subject.pacing.record.read()
     assert (remembered.pace, remembered.setting, remembered.throttles) == (None, None, 1)
 
 
 def test_a_throttle_that_cannot_be_counted_is_no_error(subject: Subject) -> None:
     subject.dynamodb.delete_table(TableName="leases")
-    subject.pacing.record.count_throttle()
+    subject.throttles.count()
 
 
 def test_the_metrics_have_one_dimension(settled: Subject) -> None:

@@ -11,6 +11,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from pixian_s3 import retry
+from pixian_s3.aws.pace_record import PaceRecord
 from pixian_s3.job import Job
 from pixian_s3.lane import BLOCKED_SECONDS, COUNT_SECONDS, Lane
 from pixian_s3.pixian.client import Pixian
@@ -96,11 +97,12 @@ def test_a_lane_waits_also_if_its_image_cannot_go_back(world: World) -> None:
 
 def test_a_throttle_is_counted_for_the_pace_at_most_every_half_minute(world: World) -> None:
     counted: list[int] = []
+    pace = PaceRecord(world.dynamodb, world.environment.lease_table)
     # The last one blocks the lane: nobody is ready for more images.
     for answer in (refusal(503), refusal(429), refusal(429), PAYMENT_REQUIRED):
         world.pixian.answers = [answer]
         world.process(world.upload(f"{len(counted)}.jpg"))
-        counted.append(world.processor.pace_record.read().throttles)
+        counted.append(pace.read().throttles)
         world.now += COUNT_SECONDS / 2
     assert counted == [0, 1, 1, 2]
 

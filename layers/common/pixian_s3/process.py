@@ -10,11 +10,11 @@ from pixian_s3 import retry
 from pixian_s3.attempt import Attempt, Outcome
 from pixian_s3.aws.appconfig import LiveConfiguration
 from pixian_s3.aws.lease import Lease, Leases, Record
-from pixian_s3.aws.pace_record import PaceRecord
 from pixian_s3.aws.queues import Queues
 from pixian_s3.aws.s3 import Buckets, Head, Result
 from pixian_s3.aws.secrets import Secret
 from pixian_s3.aws.telemetry import Telemetry
+from pixian_s3.aws.throttles import Throttles
 from pixian_s3.config.document import NO_SETTINGS, Settings
 from pixian_s3.errors import (
     AlreadyDone,
@@ -51,7 +51,7 @@ class Processor:
     queues: Queues
     telemetry: Telemetry
     lane: Lane
-    pace_record: PaceRecord
+    throttles: Throttles
     now: Callable[[], float]
     seconds_left: Callable[[], float]
     sleep: Callable[[float], None]
@@ -178,7 +178,7 @@ class Processor:
             self.leases.release(lease, record)
             # This comes last, so that neither the image nor its lease waits for the lane.
             if self.lane.counts(later, self.now()):
-                self.pace_record.count_throttle()
+                self.throttles.count()
             if pause:
                 self.sleep(self._within_invocation(pause))
 

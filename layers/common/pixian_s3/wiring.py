@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import boto3
 import requests
@@ -16,19 +16,19 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from pixian_s3.aws.appconfig import LiveConfiguration
-from pixian_s3.aws.concurrency import Concurrency
 from pixian_s3.aws.lease import Leases
-from pixian_s3.aws.pace_record import PaceRecord
 from pixian_s3.aws.queues import Queues
 from pixian_s3.aws.s3 import Buckets
 from pixian_s3.aws.secrets import Secret
 from pixian_s3.aws.telemetry import Telemetry
+from pixian_s3.aws.throttles import Throttles
 from pixian_s3.lane import Lane
-from pixian_s3.pace import Limits
-from pixian_s3.pacing import Pacing
 from pixian_s3.pixian.client import Pixian
 from pixian_s3.pixian.credentials import parse
 from pixian_s3.process import Processor
+
+if TYPE_CHECKING:
+    from pixian_s3.pacing import Pacing
 
 _AWS = Config(
     connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 5}
@@ -103,7 +103,7 @@ def build(environment: Environment) -> Processor:
         ),
         lane=Lane(),
         leases=Leases(dynamodb, environment.lease_table),
-        pace_record=PaceRecord(dynamodb, environment.lease_table),
+        throttles=Throttles(dynamodb, environment.lease_table),
         pixian=Pixian(environment.pixian_endpoint, requests.Session()),
         queues=Queues(
             lambda: boto3.client("sqs", config=_AWS),
@@ -119,13 +119,19 @@ def build(environment: Environment) -> Processor:
 
 
 @cache
-def pacing() -> Pacing:
+def pacing() -> "Pacing":
     """The dependencies of PaceFunction, shared by all invocations of this process."""
     return build_pacing(PaceEnvironment.read(os.environ))
 
 
-def build_pacing(environment: PaceEnvironment) -> Pacing:
+def build_pacing(environment: PaceEnvironment) -> "Pacing":
     """Build the dependencies of PaceFunction."""
+    # Imported here, so that the functions that process images start faster.
+    from pixian_s3.aws.concurrency import Concurrency  # noqa: PLC0415
+    from pixian_s3.aws.pace_record import PaceRecord  # noqa: PLC0415
+    from pixian_s3.pace import Limits  # noqa: PLC0415
+    from pixian_s3.pacing import Pacing  # noqa: PLC0415
+
     return Pacing(
         limits=Limits(
             start=int(float(environment.start_concurrency)),

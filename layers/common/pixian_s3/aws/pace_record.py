@@ -1,20 +1,17 @@
 """The pace's item in the table: the count of 429 answers, and the last decision."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from pixian_s3.aws.throttles import ID
 from pixian_s3.pace import Lanes, Pace
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-ID = "pace"
 VERSION = 1
 
 
@@ -54,18 +51,6 @@ class PaceRecord:
     def __init__(self, dynamodb: "DynamoDBClient", table_name: str) -> None:
         self._dynamodb = dynamodb
         self._at: dict[str, Any] = {"TableName": table_name, "Key": {"id": {"S": ID}}}
-
-    def count_throttle(self) -> None:
-        """Count a 429 answer, or a lane that found all images blocked.
-
-        A failure to count is ignored: the pace may rise too early, but the throttled lane waits.
-        """
-        with suppress(ClientError, BotoCoreError):
-            self._dynamodb.update_item(
-                **self._at,
-                UpdateExpression="ADD throttles :one",
-                ExpressionAttributeValues={":one": {"N": "1"}},
-            )
 
     def read(self) -> Remembered:
         """Read the last decision and the number of 429 answers so far.
