@@ -1,6 +1,6 @@
 """Process images from the retry queue after their delay."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
@@ -9,7 +9,6 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pixian_s3.batch import CRASHED, discard, process_all
 from pixian_s3.errors import UnreadableMessage
@@ -17,8 +16,11 @@ from pixian_s3.job import jobs_from_message
 from pixian_s3.retry import MAX_RECEIPTS
 from pixian_s3.wiring import processor
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
-def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+
+def handler(event: dict[str, Any], context: "LambdaContext") -> PartialItemFailureResponse:
     """Handle an SQS batch; messages whose processing crashed are reported as failed."""
     images = processor(context)
 

@@ -12,7 +12,6 @@ import boto3
 import requests
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.parameters import AppConfigProvider, SecretsProvider
-from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from pixian_s3.aws.appconfig import LiveConfiguration
@@ -28,6 +27,9 @@ from pixian_s3.pixian.credentials import parse
 from pixian_s3.process import Processor
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_appconfigdata import AppConfigDataClient
+
     from pixian_s3.pacing import Pacing
 
 _AWS = Config(
@@ -85,7 +87,7 @@ def _processor() -> Processor:
     return build(Environment.read(os.environ))
 
 
-def processor(context: LambdaContext) -> Processor:
+def processor(context: "LambdaContext") -> Processor:
     """The processor for one invocation; all invocations of this process share its clients."""
     return replace(_processor(), seconds_left=lambda: context.get_remaining_time_in_millis() / 1000)
 
@@ -97,7 +99,7 @@ def build(environment: Environment) -> Processor:
     return Processor(
         configuration=_configuration(environment, telemetry),
         secret=Secret(
-            SecretsProvider(boto3_client=boto3.client("secretsmanager", config=_AWS)),
+            lambda: SecretsProvider(boto3_client=boto3.client("secretsmanager", config=_AWS)),
             environment.credentials_secret_arn,
             parse,
         ),
@@ -159,13 +161,15 @@ def _telemetry(service: str) -> Telemetry:
 
 
 def _configuration(environment: Environment, telemetry: Telemetry) -> LiveConfiguration:
-    appconfigdata = boto3.client("appconfigdata", config=_AWS)
+    @cache
+    def appconfigdata() -> "AppConfigDataClient":
+        return boto3.client("appconfigdata", config=_AWS)
 
     def new_provider() -> AppConfigProvider:
         return AppConfigProvider(
             environment=environment.appconfig_environment,
             application=environment.appconfig_application,
-            boto3_client=appconfigdata,
+            boto3_client=appconfigdata(),
         )
 
     return LiveConfiguration(new_provider, environment.appconfig_profile, telemetry.warn)

@@ -36,7 +36,7 @@ class Subject:
 def subject(aws: None, powertools_clock: PowertoolsClock) -> Iterator[Subject]:  # noqa: ARG001
     client = boto3.client("secretsmanager")
     arn = client.create_secret(Name="pixian", SecretString=GOOD)["ARN"]
-    secret = Secret(SecretsProvider(boto3_client=client), arn, parse)
+    secret = Secret(lambda: SecretsProvider(boto3_client=client), arn, parse)
     yield Subject(secret, client, powertools_clock)
     client.close()
 

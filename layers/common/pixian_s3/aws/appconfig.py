@@ -29,7 +29,7 @@ class LiveConfiguration:
         warn: Callable[[str], None],
     ) -> None:
         self._new_provider = new_provider
-        self._provider = new_provider()
+        self._provider: AppConfigProvider | None = None
         self._profile = profile
         self._warn = warn
         self._text: bytes | None = None
@@ -60,11 +60,12 @@ class LiveConfiguration:
             self._text = text
 
     def _fetch(self) -> bytes:
+        self._provider = self._provider or self._new_provider()
         try:
             text = self._provider.get(self._profile, max_age=MAX_AGE_SECONDS)
         except GetParameterError:
             # A session's token expires after a day, and a provider can't start a second session.
-            self._provider = self._new_provider()
+            self._provider = None
             raise
         assert isinstance(text, bytes)  # noqa: S101 - no transform is set
         return text

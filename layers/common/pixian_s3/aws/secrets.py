@@ -1,6 +1,7 @@
 """Pixian's credentials, from AWS Secrets Manager."""
 
 from collections.abc import Callable
+from functools import cached_property
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
@@ -11,14 +12,27 @@ MAX_AGE_SECONDS = 300
 
 
 class Secret[T]:
-    """One secret, parsed; `parse` raises Blocked if the text can't be used."""
+    """One secret, parsed.
+
+    Args:
+        new_provider: Makes the provider when it is first needed.
+        secret_arn: The ARN of the secret.
+        parse: Parses its text; raises Blocked if it can't be used.
+    """
 
     def __init__(
-        self, provider: SecretsProvider, secret_arn: str, parse: Callable[[str], T]
+        self,
+        new_provider: Callable[[], SecretsProvider],
+        secret_arn: str,
+        parse: Callable[[str], T],
     ) -> None:
-        self._provider = provider
+        self._new_provider = new_provider
         self._secret_arn = secret_arn
         self._parse = parse
+
+    @cached_property
+    def _provider(self) -> SecretsProvider:
+        return self._new_provider()
 
     def get(self, *, fresh: bool = False) -> T:
         """Get the secret, cached for `MAX_AGE_SECONDS` unless a `fresh` one is asked for.
