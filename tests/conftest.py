@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
+import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import base
 from hypothesis import HealthCheck, settings
@@ -36,10 +38,25 @@ def no_aws_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
+@cache
+def _session() -> boto3.Session:
+    """One session for all tests: each new one would read the models of the services again."""
+    return boto3.Session("testing", "testing", region_name="eu-central-1")
+
+
 @pytest.fixture
-def aws(no_aws_account: None) -> Iterator[None]:  # noqa: ARG001 - it sets the environment
+def boto3_session(
+    no_aws_account: None,  # noqa: ARG001 - it sets the environment
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What `boto3.client` makes its clients with."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", _session())
+
+
+@pytest.fixture
+def aws(boto3_session: None) -> Iterator[None]:  # noqa: ARG001 - it sets the session
     """AWS in memory."""
-    with mock_aws():
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
         yield
 
 

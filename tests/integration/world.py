@@ -3,6 +3,7 @@
 import itertools
 import json
 from dataclasses import asdict, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -23,6 +24,9 @@ from tests.integration.told import CurrentStdout, Told, read_told
 if TYPE_CHECKING:
     from botocore.model import OperationModel
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
 
 INPUT = "dropped"
 OUTPUT = "cut-out"
@@ -45,6 +49,17 @@ def make_lease_table(client: "DynamoDBClient") -> None:
     )
 
 
+@cache
+def _clients() -> "tuple[S3Client, SQSClient, DynamoDBClient, SecretsManagerClient]":
+    """The tests' own clients, the same for all tests: they are slow to make."""
+    return (
+        boto3.client("s3"),
+        boto3.client("sqs"),
+        boto3.client("dynamodb"),
+        boto3.client("secretsmanager"),
+    )
+
+
 class Context(LambdaContext):
     """An invocation that has just begun."""
 
@@ -62,11 +77,8 @@ class World:
         self.now = NOON
         self._sent: list[dict[str, Any]] = []
         self.aws_calls: list[str] = []
+        self.s3, self.sqs, self.dynamodb, self.secretsmanager = _clients()
         self._listen()
-        self.s3 = boto3.client("s3")
-        self.sqs = boto3.client("sqs")
-        self.dynamodb = boto3.client("dynamodb")
-        self.secretsmanager = boto3.client("secretsmanager")
         self._capsys = capsys
         self._sequencers = itertools.count(1)
         self._session = requests.Session()
