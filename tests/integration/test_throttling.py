@@ -26,7 +26,7 @@ PAYMENT_REQUIRED = refusal(402)
 # ---- 429 ----------------------------------------------------------------------------------------
 
 
-def test_the_lane_waits_after_its_image_went_back_and_its_claim_was_released(world: World) -> None:
+def test_the_lane_waits_after_its_image_went_back_and_its_lease_was_released(world: World) -> None:
     world.pixian.answers = [refusal(429)]
     job, seen = world.upload(), []
 
@@ -176,7 +176,7 @@ class Fleet:
         return max(lane.now for lane in self.lanes) - began
 
 
-IMAGES, LANES = 16, 6
+IMAGES, LANES = 6, 3
 
 
 def run_fleet(world: World, *, waiting: bool) -> tuple[float, int]:
@@ -200,8 +200,9 @@ def test_lanes_that_wait_are_refused_far_less_often_and_are_done_sooner(world: W
 
 def test_without_waiting_lanes_flood_it(world: World) -> None:
     """What the test before this one would see if the lanes didn't wait."""
-    _, refusals = run_fleet(world, waiting=False)
-    assert refusals > 3 * IMAGES
+    seconds, refusals = run_fleet(world, waiting=False)
+    assert refusals > 2 * IMAGES
+    assert seconds > 10 * IMAGES
 
 
 # ---- Blocked ------------------------------------------------------------------------------------
@@ -221,12 +222,12 @@ def test_a_blocked_lane_reads_and_sends_nothing_for_a_minute(world: World) -> No
     assert [(job.failures, seconds) for job, seconds in world.waiting()] == [(0, 300)] * 3
 
 
-def test_with_402_thirty_images_make_one_call_a_minute_and_go_on_by_themselves(
+def test_without_credits_images_make_one_call_a_minute_and_go_on_by_themselves(
     world: World,
 ) -> None:
-    # Given 30 images that come back every five minutes
+    # Given images that come back every five minutes
     queue = [
-        (world.now, world.upload(f"{number}.png", picture((number + 1, 9)))) for number in range(30)
+        (world.now, world.upload(f"{number}.png", picture((number + 1, 9)))) for number in range(5)
     ]
     sent, times = 0, list[float]()
     world.pixian.meanwhile = lambda: times.append(world.now)
@@ -244,7 +245,7 @@ def test_with_402_thirty_images_make_one_call_a_minute_and_go_on_by_themselves(
     refused = [time for time in times if time < credits_at]
     assert len(refused) >= 10
     assert min(b - a for a, b in pairwise(refused)) >= BLOCKED_SECONDS
-    assert len(world.output_keys()) == 30
+    assert len(world.output_keys()) == 5
     assert world.now <= credits_at + retry.BLOCKED_DELAY_SECONDS + BLOCKED_SECONDS
 
 

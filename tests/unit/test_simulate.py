@@ -19,7 +19,7 @@ from pixian_s3.retry import lane_wait_seconds
 DAY = 86400.0
 
 
-@pytest.fixture(params=[secrets.randbelow(2**32) for _ in range(12)])
+@pytest.fixture(params=[secrets.randbelow(2**32) for _ in range(4)])
 def seed(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
