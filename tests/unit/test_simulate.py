@@ -1,10 +1,7 @@
 """What holds in the simulation of the pace for any seed; a test's id ends with the one it had."""
 
 import secrets
-from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -14,7 +11,6 @@ from benchmarks import simulate
 from benchmarks.simulation.assumptions import ASSUMPTIONS
 from benchmarks.simulation.model import Case, Pixian, Simulation
 from pixian_s3.errors import RetryLater, Throttled
-from pixian_s3.retry import lane_wait_seconds
 
 DAY = 86400.0
 
@@ -25,17 +21,17 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 
 class Watched(Pixian):
-    """Notes each call: its time, how it was answered, and the calls running with it."""
+    """Notes each call: its time, the calls running with it, and how it was answered."""
 
-    def __init__(self, retry_after: int = 0) -> None:
-        super().__init__(retry_after)
+    def __init__(self) -> None:
+        super().__init__()
         self.calls: list[tuple[float, int]] = []
-        self.of_lane: defaultdict[int, list[tuple[float, RetryLater | None]]] = defaultdict(list)
+        self.answers: list[RetryLater | None] = []
 
     def call(self, lane: int, now: float) -> RetryLater | None:
         error = super().call(lane, now)
         self.calls.append((now, self.running))
-        self.of_lane[lane].append((now, error))
+        self.answers.append(error)
         return error
 
 
@@ -62,17 +58,9 @@ def test_every_image_ends_exactly_once(seed: int) -> None:
     outcome = Simulation(case, seed, pixian).run()
     assert outcome.processed + outcome.expired + outcome.given_up == outcome.uploaded
     assert outcome.uploaded >= case.images
-    errors = [error for calls in pixian.of_lane.values() for _, error in calls]
-    assert errors.count(None) == outcome.processed
-    assert sum(isinstance(error, Throttled) for error in errors) == outcome.refusals
+    assert pixian.answers.count(None) == outcome.processed
+    assert sum(isinstance(error, Throttled) for error in pixian.answers) == outcome.refusals
     assert pixian.running == 0
-
-
-def test_what_can_not_be_reached_in_13_days_expires(seed: int) -> None:
-    outcome = Simulation(Case(((0, 100),), seconds=DAY, most=5, fresh_seconds=0), seed).run()
-    # Five lanes take up to 65 of them in 13 days, four take 52, and one is hardly used.
-    assert 25 <= outcome.expired <= 60
-    assert outcome.processed == 100 - outcome.expired
 
 
 def test_what_fails_a_hundred_times_in_a_row_is_given_up(seed: int) -> None:
@@ -91,35 +79,6 @@ def test_calls_at_a_time_never_exceed_the_ramp(seed: int) -> None:
         assert calls <= min(most, start + int((now + 70) / 60))
     assert max(calls for _, calls in pixian.calls) == most
     assert outcome.excess <= 0
-
-
-def lane_waits(seed: int, retry_after: int) -> Iterator[tuple[int, float]]:
-    """Of calls that follow a 429: how many it was in a row, and how late the call was, in s."""
-    pixian = Watched(retry_after)
-    # A limit that comes and goes throttles the same lane again after a success.
-    limits = tuple((40.0 * change, 3 + change % 2 * 7) for change in range(100))
-    case = Case(((0, 2000),), 5, 9, 9, limits=limits, backfill=True)
-    Simulation(case, seed, pixian).run()
-    for calls in pixian.of_lane.values():
-        throttles = 0
-        for (before, error), (now, _) in pairwise(calls):
-            throttles = throttles + 1 if error else 0
-            if error:
-                yield throttles, now - before - lane_wait_seconds(throttles, retry_after)
-
-
-@pytest.mark.parametrize("retry_after", [0, 30, 1000])
-def test_a_lane_waits_after_each_429(seed: int, retry_after: int) -> None:
-    waits = list(lane_waits(seed, retry_after))
-    assert min(late for _, late in waits) >= 0
-    assert max(throttles for throttles, _ in waits) > 1
-
-
-def test_a_success_resets_what_a_lane_waits(seed: int) -> None:
-    # While there is work, a lane calls as soon as it may: the refused call itself takes 0.1 s.
-    late = [late > 1 for throttles, late in lane_waits(seed, 0) if throttles == 1]
-    assert len(late) > 20
-    assert sum(late) < len(late) / 4
 
 
 def test_lanes_stop_when_the_service_takes_fewer(seed: int) -> None:
