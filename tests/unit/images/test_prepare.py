@@ -48,7 +48,7 @@ def test_nothing_is_converted_where_that_is_forbidden(files: ExitStack) -> None:
 
 
 def test_larger_images_than_pixian_takes_are_shrunk(files: ExitStack) -> None:
-    ready = prepared(picture((8001, 4000)), files)
+    ready = prepared(picture((8001, 4000), mode="L"), files)
     assert 24_000_000 < ready.info.width * ready.info.height <= 25_000_000
 
 
