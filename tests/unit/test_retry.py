@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixian_s3 import retry
-from pixian_s3.errors import Blocked, InProgress, RetryLater, Throttled, Unauthorized, Unavailable
+from pixian_s3.errors import (
+    Blocked,
+    Conflict,
+    InProgress,
+    NotFound,
+    PixianS3Error,
+    RetryLater,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
 from tests.builders import NOON, make_job
 
 COUNTS = st.integers(min_value=0, max_value=10**6)
@@ -21,11 +31,6 @@ def test_each_failure_in_a_row_adds_five_seconds(failures: int, seconds: int) ->
 @pytest.mark.parametrize(("retry_after", "seconds"), [(3, 10), (60, 60), (10**9, 900)])
 def test_the_longer_of_both_waits_counts(retry_after: int, seconds: int) -> None:
     assert retry.delay_seconds(2, retry_after) == seconds
-
-
-@given(COUNTS, COUNTS)
-def test_a_delay_is_one_that_sqs_takes(failures: int, retry_after: int) -> None:
-    assert 0 <= retry.delay_seconds(failures, retry_after) <= 900
 
 
 @given(COUNTS, COUNTS)
@@ -45,15 +50,27 @@ def test_being_blocked_uses_up_no_attempt(error: Blocked) -> None:
     assert (job, seconds) == (make_job(failures=2, blocked_since=NOON), 300)
 
 
-def test_another_ones_claim_changes_nothing() -> None:
+def test_a_lease_of_another_invocation_changes_nothing() -> None:
     job, seconds = retry.after(InProgress("busy"), make_job(failures=2), NOON)
     assert (job, seconds) == (make_job(failures=2), retry.IN_PROGRESS_DELAY_SECONDS)
 
 
 @given(COUNTS, st.sampled_from([Throttled("429", retry_after=10**6), Unavailable("5xx")]))
-def test_whatever_happens_sqs_takes_the_delay(failures: int, error: RetryLater) -> None:
+def test_sqs_takes_every_delay(failures: int, error: RetryLater) -> None:
     _, seconds = retry.after(error, make_job(failures=failures), NOON)
     assert 0 <= seconds <= 900
+
+
+@pytest.mark.parametrize("error", [Conflict("changed"), NotFound("gone"), Unavailable("5xx")])
+def test_a_write_is_repeated_for_a_while(error: PixianS3Error) -> None:
+    pauses: list[float] = []
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(Unavailable):
+        retry.retry_write(fail, lambda: 300, pauses.append)
+    assert tuple(pauses) == retry.WRITE_PAUSES_SECONDS
 
 
 @pytest.mark.parametrize(

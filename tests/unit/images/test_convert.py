@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 
 from pixian_s3.errors import Rejected
+from pixian_s3.images import identify
 from pixian_s3.images.convert import convert, fitting
 from pixian_s3.images.identify import ImageInfo, inspect
 from tests.unit.pictures import corners, encoded, flag, grey_ink, noise, oriented, srgb
@@ -172,6 +173,12 @@ def test_inks_with_a_useless_profile_are_mixed_plainly(profile: bytes) -> None:
 def test_a_profile_survives(form: str, mode: str) -> None:
     image = converted(encoded(flag_in(mode), form, icc_profile=srgb()), 2000)
     assert image.info["icc_profile"] == srgb()
+
+
+def test_a_profile_that_is_too_large_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identify, "MAX_PROFILE_BYTES", len(srgb()) - 1)
+    image = converted(encoded(flag(), "PNG", icc_profile=srgb()))
+    assert "icc_profile" not in image.info
 
 
 def test_a_profile_of_other_colours_is_left_out() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixian_s3.errors import Rejected
-from pixian_s3.images.identify import ImageInfo, inspect, require_whole
+from pixian_s3.images.identify import MAX_LINES, ImageInfo, inspect, require_whole
 from tests.builders import picture
 from tests.unit.pictures import encoded, flag, noise, oriented
 
@@ -152,6 +152,12 @@ def test_pixian_takes_up_to_32_million_pixels() -> None:
 def test_a_bomb_is_rejected_by_its_header(size: tuple[int, int]) -> None:
     with pytest.raises(Rejected, match=f"{size[0]} x {size[1]} pixels, but at most 128,000,000"):
         inspected(huge_png(*size))
+
+
+def test_an_image_of_too_many_lines_is_rejected() -> None:
+    assert inspected(huge_png(1, MAX_LINES)).height == MAX_LINES
+    with pytest.raises(Rejected, match="1,000,001 pixels high"):
+        inspected(huge_png(1, MAX_LINES + 1))
 
 
 def test_formats_that_need_more_memory_have_a_lower_limit() -> None:
