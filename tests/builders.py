@@ -27,7 +27,7 @@ def picture(
 def make_job(key: str = "shoes/a.jpg", **changes: Any) -> Job:
     """A job as the first event of an object makes it."""
     first: dict[str, Any] = {
-        "bucket": "dropped",
+        "bucket": "input",
         "etag": "0123456789abcdef0123456789abcdef",
         "version_id": "version-1",
         "sequencer": "0055AED6DCD90281E5",

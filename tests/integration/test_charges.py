@@ -139,17 +139,8 @@ def test_a_success_that_is_none_may_have_cost(world: World) -> None:
     assert world.process(world.upload()).total("MaybeCharged") == 1
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        Answer(body=picture()[:-5]),
-        Answer(body=picture(form="JPEG")),
-        Answer(body=b"<html>Sorry</html>"),
-        Answer(body=picture(form="JPEG")[:-60], content_type="image/jpeg"),
-    ],
-)
-def test_what_is_no_whole_picture_of_its_type_is_no_result(world: World, answer: Answer) -> None:
-    world.pixian.answers = [answer]
+def test_an_incomplete_image_is_no_result(world: World) -> None:
+    world.pixian.answers = [Answer(body=picture()[:-5])]
     told = world.process(world.upload())
     assert (world.output_keys(), len(world.waiting())) == ([], 1)
     assert told.total("MaybeCharged") == 1
@@ -248,18 +239,39 @@ def test_a_report_that_an_earlier_try_could_not_remove_goes_at_the_end(world: Wo
     assert (world.output_keys(), world.dead_letters()) == (["shoes/a.png"], [])
 
 
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), Unavailable("S3 is away")])
+def test_an_image_that_cannot_even_be_given_up_at_first_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    # Given an image whose attempts all crashed, and one more failure at its result
+    head, errors = Buckets.head, iter([error])
+
+    def fail(*arguments: Any) -> Any:
+        if failure := next(errors, None):
+            raise failure
+        return head(*arguments)
+
+    monkeypatch.setattr(Buckets, "head", fail)
+    # When it is given up
+    job = world.upload()
+    process_all([job], world.processor, CRASHED)
+    # Then it has its report, and is a dead letter
+    assert "5 attempts" in world.report()["error"]
+    assert world.dead_letters() == [job]
+
+
 def test_an_image_at_pixian_is_not_given_up(world: World) -> None:
     job = world.upload()
     other = world._connect()
     refused: list[Exception] = []
 
-    def bury() -> None:
+    def give_up() -> None:
         try:
             process_all([job], other, CRASHED)
         except* InProgress as errors:
             refused.extend(errors.exceptions)
 
-    world.pixian.meanwhile = bury
+    world.pixian.meanwhile = give_up
     told = world.process(job)
     assert len(refused) == 1
     assert (told.total("MaybeCharged"), world.output_keys()) == (0, ["shoes/a.png"])

@@ -59,13 +59,13 @@ def test_two_files_of_one_stem_at_the_same_moment_cost_one_call(world: World) ->
 
 
 @pytest.mark.parametrize(
-    ("drops", "slow"), [(("a.gif", "a.jpg"), 1), (("a.jpg", "a.jpg"), 0), (("a.jpg", "a.jpg"), 1)]
+    ("keys", "slow"), [(("a.gif", "a.jpg"), 1), (("a.jpg", "a.jpg"), 0), (("a.jpg", "a.jpg"), 1)]
 )
 def test_what_ended_while_another_was_being_prepared_is_not_paid_for_again(
-    world: World, monkeypatch: pytest.MonkeyPatch, drops: tuple[str, str], slow: int
+    world: World, monkeypatch: pytest.MonkeyPatch, keys: tuple[str, str], slow: int
 ) -> None:
-    # Given two drops, the one of which takes so long to prepare that the other ends meanwhile
-    jobs = [world.upload(key) for key in drops]
+    # Given two uploads, of which one takes so long to prepare that the other ends meanwhile
+    jobs = [world.upload(key) for key in keys]
     other = world._connect()
 
     def prepare(*arguments: Any) -> Any:
@@ -80,8 +80,8 @@ def test_what_ended_while_another_was_being_prepared_is_not_paid_for_again(
     assert len(world.pixian.calls) == 1
 
 
-def test_a_newer_drop_waits_for_an_older_one_and_has_the_result(world: World) -> None:
-    # Given a newer drop that comes while the older one is at Pixian
+def test_a_newer_upload_waits_at_pixian_for_an_older_one_and_has_the_result(world: World) -> None:
+    # Given a newer upload that comes while the older one is at Pixian
     older, newer = world.upload(body=A), world.upload(body=B)
     other = world._connect()
     world.pixian.meanwhile = lambda: process_all([newer], other)
@@ -94,7 +94,7 @@ def test_a_newer_drop_waits_for_an_older_one_and_has_the_result(world: World) ->
 
 
 def overtake_with(newer: Job, world: World) -> None:
-    """Have a newer result written during the older call, as if its reservation had run out."""
+    """Have a newer result written during the older call, as if the lease had expired."""
     other = world._connect()
 
     def write() -> None:
@@ -207,7 +207,7 @@ def test_without_versions_each_upload_has_its_turn(world: World) -> None:
     def upload(body: bytes) -> None:
         world.process(without_version(world.upload(body=body)))
 
-    # When A, B and A are dropped, one after the other
+    # When A, B and A are uploaded, one after the other
     upload(A)
     world.pixian.answers = [OTHER]
     upload(B)

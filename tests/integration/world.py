@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
-INPUT = "dropped"
-OUTPUT = "cut-out"
+INPUT = "input"
+OUTPUT = "output"
 SECRET = "s3cr3t-of-the-tests"
 
 _SENDING = "before-parameter-build.sqs.SendMessage"

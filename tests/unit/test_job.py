@@ -139,7 +139,7 @@ def test_what_is_wrong_is_said_without_quoting_it() -> None:
 
 
 BEFORE = {
-    "bucket": "dropped",
+    "bucket": "input",
     "key": "shoes/a.jpg",
     "etag": "0123456789abcdef0123456789abcdef",
     "version_id": "version-1",

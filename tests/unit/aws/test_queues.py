@@ -8,9 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from pixian_s3 import retry
 from pixian_s3.aws.queues import Queues
-from pixian_s3.errors import Throttled
 from pixian_s3.job import jobs_from_message
 from tests.builders import NOON, make_job
 
@@ -61,14 +59,7 @@ def test_sqs_takes_no_more_than_900_seconds(subject: Subject) -> None:
         subject.queue.send(make_job(), 901)
 
 
-@pytest.mark.parametrize("failures", [0, 1, 99, 179, 180, 10_000])
-def test_sqs_takes_the_delay_of_any_number_of_failures(subject: Subject, failures: int) -> None:
-    error = Throttled("429", retry_after=100_000 if failures == 99 else 0)
-    subject.queue.send(*retry.after(error, make_job(failures=failures), NOON))
-    assert subject.delayed() == 1
-
-
-def test_a_buried_job_can_be_sent_on(subject: Subject) -> None:
+def test_a_dead_letter_can_be_redriven(subject: Subject) -> None:
     subject.queue.send_dead_letter(make_job(calls_before_redrive=3))
     (body,) = subject.received(subject.dead_letter_url)
     assert jobs_from_message(body) == [make_job(calls_before_redrive=3)]

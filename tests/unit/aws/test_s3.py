@@ -14,6 +14,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from pixian_s3.aws import s3
 from pixian_s3.aws.s3 import Buckets, Result
 from pixian_s3.errors import AccessDenied, AlreadyDone, Conflict, NotFound, Rejected, Unavailable
 from pixian_s3.job import Job
@@ -41,7 +42,7 @@ class Subject:
     buckets: Buckets
     client: "S3Client"
 
-    def upload(self, key: str, body: bytes, bucket: str = "dropped") -> Job:
+    def upload(self, key: str, body: bytes, bucket: str = "input") -> Job:
         put = self.client.put_object(Bucket=bucket, Key=key, Body=body)
         etag = put["ETag"].strip('"')
         return make_job(key, bucket=bucket, etag=etag, version_id=put.get("VersionId"))
@@ -56,18 +57,18 @@ class Subject:
         self.buckets.put_result(result(io.BytesIO(body), metadata=metadata), seen, taken)
 
     def body(self, key: str) -> bytes:
-        return self.client.get_object(Bucket="cut-out", Key=key)["Body"].read()
+        return self.client.get_object(Bucket="output", Key=key)["Body"].read()
 
 
 @pytest.fixture
 def subject(aws: None) -> Iterator[Subject]:  # noqa: ARG001 - it must be there first
     client = boto3.client("s3")
-    for bucket in ("dropped", "cut-out", "plain"):
+    for bucket in ("input", "output", "plain"):
         where = {"LocationConstraint": "eu-central-1"}
         client.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)  # type: ignore[arg-type]
-    for bucket in ("dropped", "cut-out"):
+    for bucket in ("input", "output"):
         client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    yield Subject(Buckets(client, "cut-out"), client)
+    yield Subject(Buckets(client, "output"), client)
     client.close()
 
 
@@ -76,7 +77,7 @@ def test_a_source_of_any_name_is_read(subject: Subject, key: str) -> None:
     assert subject.read(subject.upload(key, b"pixels")) == b"pixels"
 
 
-def test_the_version_that_was_dropped_is_read(subject: Subject) -> None:
+def test_the_version_that_was_uploaded_is_read(subject: Subject) -> None:
     first = subject.upload("a.jpg", b"first")
     subject.upload("a.jpg", b"second")
     assert subject.read(first) == b"first"
@@ -84,11 +85,11 @@ def test_the_version_that_was_dropped_is_read(subject: Subject) -> None:
 
 def test_a_version_is_there_still_after_its_key_was_deleted(subject: Subject) -> None:
     job = subject.upload("a.jpg", b"pixels")
-    subject.client.delete_object(Bucket="dropped", Key="a.jpg")
+    subject.client.delete_object(Bucket="input", Key="a.jpg")
     assert subject.read(job) == b"pixels"
 
 
-def test_without_versions_what_was_replaced_is_overtaken(subject: Subject) -> None:
+def test_without_versions_what_was_replaced_is_a_conflict(subject: Subject) -> None:
     first = subject.upload("a.jpg", b"first", "plain")
     subject.upload("a.jpg", b"second", "plain")
     with pytest.raises(Conflict):
@@ -100,6 +101,15 @@ def test_a_source_that_was_deleted_is_not_found(subject: Subject, version_id: st
     job = replace(subject.upload("a.jpg", b"pixels"), key="b.jpg", version_id=version_id)
     with pytest.raises(NotFound):
         subject.read(job)
+
+
+def test_a_source_that_is_too_large_is_rejected_unread(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "MAX_SOURCE_BYTES", 5)
+    assert subject.read(subject.upload("a.jpg", b"12345")) == b"12345"
+    with pytest.raises(Rejected, match="the limit is"):
+        subject.read(subject.upload("a.jpg", b"123456"))
 
 
 def test_where_nothing_is_there_is_nothing_to_see(subject: Subject) -> None:
@@ -116,7 +126,7 @@ def test_a_result_of_any_name_shows_its_metadata(subject: Subject, key: str) -> 
 
 def test_a_result_has_its_content_type(subject: Subject) -> None:
     subject.put(b"result")
-    head = subject.client.head_object(Bucket="cut-out", Key="a.png")
+    head = subject.client.head_object(Bucket="output", Key="a.png")
     assert (head["ContentType"], head["ContentLength"]) == ("image/png", 6)
 
 
@@ -200,7 +210,7 @@ def test_a_newer_report_is_neither_replaced_nor_deleted(subject: Subject) -> Non
 
 def test_a_report_that_changes_in_between_is_a_conflict(subject: Subject) -> None:
     def meanwhile(_: Mapping[str, str]) -> bool:
-        subject.client.put_object(Bucket="cut-out", Key="a.error.json", Body=b"other")
+        subject.client.put_object(Bucket="output", Key="a.error.json", Body=b"other")
         return False
 
     subject.buckets.put_report("a.error.json", {"error": "one"}, {}, no_report_is_newer)
@@ -212,7 +222,7 @@ def test_a_report_that_changes_in_between_is_a_conflict(subject: Subject) -> Non
 def test_a_result_doesnt_replace_what_was_deleted_since_it_was_seen(subject: Subject) -> None:
     subject.put(b"first")
     seen = subject.buckets.head("a.png")
-    subject.client.delete_object(Bucket="cut-out", Key="a.png")
+    subject.client.delete_object(Bucket="output", Key="a.png")
     with pytest.raises(Rejected):
         subject.buckets.put_result(result(io.BytesIO(b"second")), seen, taken)
 
@@ -227,7 +237,7 @@ def test_s3_out_of_reach_is_unavailable(no_aws_account: None) -> None:  # noqa: 
     with nobody() as endpoint:
         client = boto3.client("s3", endpoint_url=endpoint, config=once)
         with pytest.raises(Unavailable, match="can't be reached"):
-            Buckets(client, "cut-out").head("a.png")
+            Buckets(client, "output").head("a.png")
     client.close()
 
 
@@ -242,19 +252,19 @@ def test_tags_go_from_source_to_result(subject: Subject) -> None:
     # Given a tagged source
     job = subject.upload("a.jpg", b"pixels")
     tagged: Any = {"TagSet": [{"Key": "owner", "Value": "a+b = c/d"}]}
-    subject.client.put_object_tagging(Bucket="dropped", Key="a.jpg", Tagging=tagged)
+    subject.client.put_object_tagging(Bucket="input", Key="a.jpg", Tagging=tagged)
     # When its tags are put on a result
     with TemporaryFile() as file:
         tags = subject.buckets.download(job, file, tags=True).tags
     subject.buckets.put_result(replace(result(io.BytesIO(b"x")), tags=tags), None, taken)
     # Then they are the same
-    found = subject.client.get_object_tagging(Bucket="cut-out", Key="a.png")
+    found = subject.client.get_object_tagging(Bucket="output", Key="a.png")
     assert found["TagSet"] == tagged["TagSet"]
 
 
 def test_a_source_brings_its_own_metadata(subject: Subject) -> None:
     job = subject.upload("a.jpg", b"pixels")
-    put = subject.client.put_object(Bucket="dropped", Key="a.jpg", Body=b"x", Metadata={"sku": "7"})
+    put = subject.client.put_object(Bucket="input", Key="a.jpg", Body=b"x", Metadata={"sku": "7"})
     with TemporaryFile() as file:
         source = subject.buckets.download(replace(job, version_id=put["VersionId"]), file)
     assert source.metadata == {"sku": "7"}

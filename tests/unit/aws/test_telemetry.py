@@ -122,7 +122,7 @@ def test_the_log_line_has_all_facts(capture: pytest.CaptureFixture[str]) -> None
     assert (line["level"], line["message"], line["service"]) == ("INFO", "processed", SERVICE)
     assert line["image"] == {
         "outcome": "processed",
-        "bucket": "dropped",
+        "bucket": "input",
         "key": "shoes/a.jpg",
         "version_id": "version-1",
         "etag": "0123456789abcdef0123456789abcdef",

@@ -29,7 +29,7 @@ def test_a_report_says_why_and_what_to_do_about_which_upload() -> None:
         "what_now": "Fix the file or the configuration, then upload the file again.",
         "pixian": {"status": 400, "code": 1006},
         "source": {
-            "bucket": "dropped",
+            "bucket": "input",
             "key": "ü.jpg",
             "version_id": "version-1",
             "etag": job.etag,
