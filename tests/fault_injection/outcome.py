@@ -12,7 +12,7 @@ from tests.fault_injection.deployment import OUTPUT
 from tests.fault_injection.limits import Limits
 from tests.fault_injection.standin import Pixian
 from tests.fault_injection.verdict import Found, Spent, Version, Written
-from tests.integration.told import read_told
+from tests.integration.log import read_log
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Outcome:
         charges = Counter(call["sha256"] for call in self.pixian.calls() if _cost(call))
         spent = []
         for version, following in zip_longest(versions, versions[1:]):
-            counted = read_told("".join(self.said[version.version_id])).total("MaybeCharged")
+            counted = read_log("".join(self.said[version.version_id])).total("MaybeCharged")
             own = charges[version.sha256]
             if following and following.sha256 == version.sha256:
                 # Pixian doesn't see which of two equal files it was.

@@ -1,4 +1,4 @@
-"""Two services on loopback that answer as they are told: Pixian and AppConfig's data plane."""
+"""Two services on loopback that answer as tests ask: Pixian and AppConfig's data plane."""
 
 import itertools
 import threading

@@ -65,8 +65,8 @@ def test_while_a_killed_call_may_go_on_nobody_else_calls(world: World) -> None:
 def test_a_call_whose_function_was_killed_is_counted_by_the_next_try(world: World) -> None:
     job = world.upload()
     die_in_calls(world, job, times=2)
-    told = world.process(job)
-    assert (told.total("MaybeCharged"), told.total("ImagesProcessed")) == (2, 1)
+    log = world.process(job)
+    assert (log.total("MaybeCharged"), log.total("ImagesProcessed")) == (2, 1)
 
 
 def test_each_is_counted_once(world: World) -> None:
@@ -74,7 +74,7 @@ def test_each_is_counted_once(world: World) -> None:
     die_in_calls(world, job, times=1)
     world.pixian.answers = [refusal(429)]
     tries = [world.process(job), world.process(world.waiting()[0][0]), world.process(job)]
-    assert [told.total("MaybeCharged") for told in tries] == [1, 0, 0]
+    assert [log.total("MaybeCharged") for log in tries] == [1, 0, 0]
 
 
 def test_a_duplicate_event_counts_no_call_again(world: World) -> None:
@@ -86,9 +86,9 @@ def test_a_duplicate_event_counts_no_call_again(world: World) -> None:
 def test_a_function_that_is_killed_in_every_call_makes_no_more_than_three(world: World) -> None:
     job = world.upload()
     die_in_calls(world, job, times=retry.MAX_UNKNOWN_CALLS)
-    told = world.process(job)
+    log = world.process(job)
     assert len(world.pixian.calls) == retry.MAX_UNKNOWN_CALLS
-    assert told.total("RetriesExhausted") == 1
+    assert log.total("RetriesExhausted") == 1
     assert "3 calls" in world.report()["error"]
     assert [left.calls_before_redrive for left in world.dead_letters()] == [3]
 
@@ -122,7 +122,7 @@ def test_it_is_counted_when_the_image_is_given_up(world: World) -> None:
     job = world.upload()
     die_in_calls(world, job, times=2)
     process_all([job], world.processor, CRASHED)
-    assert world.told().total("MaybeCharged") == 2
+    assert world.log().total("MaybeCharged") == 2
     assert [left.calls_before_redrive for left in world.dead_letters()] == [2]
 
 
@@ -141,9 +141,9 @@ def test_a_success_that_is_none_may_have_cost(world: World) -> None:
 
 def test_an_incomplete_image_is_no_result(world: World) -> None:
     world.pixian.answers = [Answer(body=picture()[:-5])]
-    told = world.process(world.upload())
+    log = world.process(world.upload())
     assert (world.output_keys(), len(world.waiting())) == ([], 1)
-    assert told.total("MaybeCharged") == 1
+    assert log.total("MaybeCharged") == 1
 
 
 def test_a_result_is_stored_as_soon_as_that_works_again(
@@ -160,9 +160,9 @@ def test_a_result_is_stored_as_soon_as_that_works_again(
     monkeypatch.setattr(Buckets, "put_result", put)
     # When an image is processed
     began = world.now
-    told = world.process(world.upload())
+    log = world.process(world.upload())
     # Then it has waited, and paid once
-    assert (told.total("ImagesProcessed"), len(world.pixian.calls)) == (1, 1)
+    assert (log.total("ImagesProcessed"), len(world.pixian.calls)) == (1, 1)
     assert world.now - began == 1 + 2 + 4 + 8 + 16
 
 
@@ -173,8 +173,8 @@ def test_storing_is_not_tried_again_when_time_is_short(
     world.processor = replace(world.processor, seconds_left=lambda: 100)
     monkeypatch.setattr(client, "READ_TIMEOUT_SECONDS", 30)
     began = world.now
-    told = world.process(world.upload())
-    assert (world.now, told.total("MaybeCharged")) == (began, 1)
+    log = world.process(world.upload())
+    assert (world.now, log.total("MaybeCharged")) == (began, 1)
 
 
 def test_a_crash_after_the_charge_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,9 +187,9 @@ def test_a_crash_after_the_charge_is_counted(world: World, monkeypatch: pytest.M
         with pytest.raises(RuntimeError):
             world.process(job)
     # When the job comes again
-    told = world.process(job)
+    log = world.process(job)
     # Then it waits for no deadline
-    assert (told.total("MaybeCharged"), told.total("ImagesProcessed")) == (1, 1)
+    assert (log.total("MaybeCharged"), log.total("ImagesProcessed")) == (1, 1)
 
 
 def test_without_permission_to_store_it_is_blocked_and_counted(
@@ -199,8 +199,8 @@ def test_without_permission_to_store_it_is_blocked_and_counted(
         raise AccessDenied("The result may not be written.")
 
     monkeypatch.setattr(Buckets, "put_result", deny)
-    told = world.process(world.upload())
-    assert (told.total("Blocked"), told.total("MaybeCharged")) == (1, 1)
+    log = world.process(world.upload())
+    assert (log.total("Blocked"), log.total("MaybeCharged")) == (1, 1)
     assert [seconds for _, seconds in world.waiting()] == [retry.BLOCKED_DELAY_SECONDS]
 
 
@@ -272,9 +272,9 @@ def test_an_image_at_pixian_is_not_given_up(world: World) -> None:
             refused.extend(errors.exceptions)
 
     world.pixian.meanwhile = give_up
-    told = world.process(job)
+    log = world.process(job)
     assert len(refused) == 1
-    assert (told.total("MaybeCharged"), world.output_keys()) == (0, ["shoes/a.png"])
+    assert (log.total("MaybeCharged"), world.output_keys()) == (0, ["shoes/a.png"])
 
 
 def test_a_paid_refusal_is_reported_as_soon_as_that_works_again(
@@ -306,9 +306,9 @@ def test_a_refusal_whose_report_is_lost_is_not_lost(
     world.pixian.answers = [Answer(body=picture((3, 3)))]
     monkeypatch.setattr(Buckets, "put_report", _unavailable)
     # When it is processed
-    told = world.process(world.upload(body=picture((5, 5))))
+    log = world.process(world.upload(body=picture((5, 5))))
     # Then it comes again, and the credit is accounted for
-    assert (len(world.waiting()), told.total("MaybeCharged")) == (1, 1)
+    assert (len(world.waiting()), log.total("MaybeCharged")) == (1, 1)
 
 
 def test_a_report_that_cant_be_written_now_is_written_later(

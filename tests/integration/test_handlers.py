@@ -15,8 +15,8 @@ import pytest
 from pixian_s3 import wiring
 from pixian_s3.retry import MAX_RECEIPTS
 from tests.builders import picture
+from tests.integration.log import read_log
 from tests.integration.servers import refusal
-from tests.integration.told import read_told
 from tests.integration.world import INPUT, Context, World
 
 ROOT = Path(__file__).parents[2]
@@ -168,10 +168,10 @@ def test_a_message_that_cannot_be_read_is_a_dead_letter_at_once(
         "Messages"
     ]
     assert letter["Body"] == "no job"
-    told = read_told(capsys.readouterr().out)
-    (line,) = [line for line in told.logs if line["message"] == "unreadable message"]
+    log = read_log(capsys.readouterr().out)
+    (line,) = [line for line in log.lines if line["message"] == "unreadable message"]
     assert (line["level"], line["message_id"]) == ("ERROR", "0")
-    assert (told.total("UnreadableMessages"), told.total("Crashes")) == (1, 0)
+    assert (log.total("UnreadableMessages"), log.total("Crashes")) == (1, 0)
 
 
 def received(message: dict[str, Any], times: int) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def test_a_batch_that_crashed_whole_is_failed_and_not_raised(
     stack: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert failed(retry(batch(crashing(stack)), Context())) == ["0"]
-    told = read_told(capsys.readouterr().out)
-    assert "crashed" in [line["message"] for line in told.logs]
+    log = read_log(capsys.readouterr().out)
+    assert "crashed" in [line["message"] for line in log.lines]
     # Lambda's own metric knows nothing of it, as the batch came to its end.
-    assert told.total("Crashes") == 1
+    assert log.total("Crashes") == 1

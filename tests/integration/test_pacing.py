@@ -19,7 +19,7 @@ from pixian_s3.aws.throttles import Throttles
 from pixian_s3.pace import Lanes
 from pixian_s3.pacing import SETTING_SECONDS, Pacing, set_pace
 from tests.builders import NOON
-from tests.integration.told import CurrentStdout, Told, read_told
+from tests.integration.log import CurrentStdout, Log, read_log
 from tests.integration.world import make_lease_table
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ NO_ROOM = (
 
 
 class Subject:
-    """PaceFunction's work, with a clock of its own and a Lambda that answers as it is told."""
+    """PaceFunction's work, with a clock of its own and a Lambda that answers as it is log."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.now = NOON
@@ -94,12 +94,12 @@ class Subject:
             {"UUID": MAPPING, "ScalingConfig": {"MaximumConcurrency": retry}},
         )
 
-    def run(self) -> Told:
+    def run(self) -> Log:
         """Run once, a minute after the last time; every answer of Lambda must be used up."""
         set_pace(self.pacing)
         self.stubber.assert_no_pending_responses()
         self.now += 60
-        return read_told(self._capsys.readouterr().out)
+        return read_log(self._capsys.readouterr().out)
 
     def item(self) -> dict[str, Any]:
         return self.dynamodb.get_item(TableName="leases", Key={"id": {"S": "pace"}})["Item"]
@@ -125,14 +125,14 @@ def settled(subject: Subject) -> Subject:
 def test_the_first_run_sets_both_limits(subject: Subject) -> None:
     subject.expect_polled(2)
     subject.expect_reserved(3)
-    told = subject.run()
-    totals = [told.total(n) for n in ("LanesAllowed", "UploadLanes", "RetryLanes", "Backlog")]
+    log = subject.run()
+    totals = [log.total(n) for n in ("LanesAllowed", "UploadLanes", "RetryLanes", "Backlog")]
     assert totals == [5, 3, 2, 0]
 
 
 def test_a_run_that_changes_nothing_sets_nothing(settled: Subject) -> None:
-    told = settled.run()
-    assert told.total("LanesAllowed") == 5
+    log = settled.run()
+    assert log.total("LanesAllowed") == 5
 
 
 def test_a_backlog_moves_the_lanes_and_then_adds_some(settled: Subject) -> None:
@@ -170,7 +170,7 @@ def test_an_account_that_cannot_reserve_gets_one_line_and_a_metric_each_time(
     subject.expect_polled(2)
     subject.expect_refused()
     first, second = subject.run(), subject.run()
-    assert [line["message"] for line in first.logs if line["level"] == "WARNING"] == [
+    assert [line["message"] for line in first.lines if line["level"] == "WARNING"] == [
         "This account can't reserve 3 concurrent executions for UploadFunction. "
         "An earlier reservation stays in effect; without one, only RetryFunction's concurrency is "
         "limited. Ask AWS for a higher limit of concurrent executions. Lambda's answer: An error "
@@ -178,8 +178,8 @@ def test_an_account_that_cannot_reserve_gets_one_line_and_a_metric_each_time(
         f"(InvalidParameterValueException) when calling the PutFunctionConcurrency operation: "
         f"{NO_ROOM}"
     ]
-    assert [line["level"] for line in second.logs] == ["INFO"]
-    assert [told.total("ReservationsRefused") for told in (first, second)] == [1, 1]
+    assert [line["level"] for line in second.lines] == ["INFO"]
+    assert [log.total("ReservationsRefused") for log in (first, second)] == [1, 1]
 
 
 def test_its_retry_lanes_are_paced_all_the_same(subject: Subject) -> None:
@@ -189,8 +189,8 @@ def test_its_retry_lanes_are_paced_all_the_same(subject: Subject) -> None:
     subject.send(1)
     subject.expect_refused()
     subject.expect_polled(4)
-    told = subject.run()
-    assert (told.total("RetryLanes"), told.total("ReservationsRefused")) == (4, 1)
+    log = subject.run()
+    assert (log.total("RetryLanes"), log.total("ReservationsRefused")) == (4, 1)
 
 
 def test_limits_that_were_set_in_part_are_set_by_the_next_run(settled: Subject) -> None:
@@ -231,7 +231,7 @@ def test_a_refusal_is_logged_again_only_after_it_worked_in_between(subject: Subj
     subject.now += SETTING_SECONDS
     subject.expect_polled(2)
     subject.expect_refused()
-    assert [line["level"] for line in subject.run().logs] == ["INFO"]
+    assert [line["level"] for line in subject.run().lines] == ["INFO"]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_a_throttle_that_cannot_be_counted_is_no_error(subject: Subject) -> None
 
 
 def test_the_metrics_have_one_dimension(settled: Subject) -> None:
-    told = settled.run()
-    (line,) = told.metrics
+    log = settled.run()
+    (line,) = log.metrics
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Dimensions"] == [["service"]], json.dumps(line)

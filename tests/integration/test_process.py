@@ -18,11 +18,11 @@ HTML = Answer(body=b"<html>", content_type="text/html")
 
 
 def test_an_upload_becomes_a_result(world: World) -> None:
-    told = world.process(world.upload("shoes/a.jpg"))
+    log = world.process(world.upload("shoes/a.jpg"))
     assert world.output_keys() == ["shoes/a.png"]
     assert world.output("shoes/a.png") == Answer().body
-    assert (told.total("ImagesProcessed"), told.total("CreditsCharged")) == (1, 0.5)
-    assert told.total("InputBytes") == len(picture())
+    assert (log.total("ImagesProcessed"), log.total("CreditsCharged")) == (1, 0.5)
+    assert log.total("InputBytes") == len(picture())
 
 
 def test_the_image_is_sent_as_it_was_uploaded(world: World) -> None:
@@ -71,23 +71,23 @@ def test_a_result_removes_the_report_of_an_earlier_upload(world: World) -> None:
 
 
 def test_a_folder_marker_is_skipped(world: World) -> None:
-    told = world.process(world.upload("shoes/", b""))
-    assert told.facts()["reason"] == "It is a folder marker."
+    log = world.process(world.upload("shoes/", b""))
+    assert log.facts()["reason"] == "It is a folder marker."
     assert world.output_keys() == []
 
 
 def test_a_disabled_prefix_is_skipped(world: World) -> None:
     world.configure(prefixes={"drafts/": {"pipeline": {"enabled": False}}})
-    told = world.process(world.upload("drafts/a.jpg"))
-    assert told.facts()["outcome"] == "skipped"
+    log = world.process(world.upload("drafts/a.jpg"))
+    assert log.facts()["outcome"] == "skipped"
     assert world.pixian.calls == []
 
 
 def test_a_duplicate_event_costs_nothing(world: World) -> None:
     job = world.upload()
     world.process(job)
-    told = world.process(job)
-    assert told.facts()["outcome"] == "skipped"
+    log = world.process(job)
+    assert log.facts()["outcome"] == "skipped"
     assert len(world.pixian.calls) == 1
 
 
@@ -119,8 +119,8 @@ def test_a_duplicate_removes_a_report_that_stayed_behind(world: World) -> None:
 def test_an_event_older_than_the_result_is_skipped(world: World) -> None:
     older, newer = world.upload(body=picture((1, 1))), world.upload(body=picture((2, 2)))
     world.process(newer)
-    told = world.process(older)
-    assert "newer upload" in told.facts()["reason"]
+    log = world.process(older)
+    assert "newer upload" in log.facts()["reason"]
     assert len(world.pixian.calls) == 1
 
 
@@ -149,9 +149,9 @@ def _wait_for_the_configuration(world: World) -> None:
 
 
 def test_what_is_no_image_is_reported_without_a_call(world: World) -> None:
-    told = world.process(world.upload("notes.txt", b"Buy milk."))
+    log = world.process(world.upload("notes.txt", b"Buy milk."))
     assert "not an image" in world.report("notes.txt")["error"]
-    assert told.total("ImagesRejected") == 1
+    assert log.total("ImagesRejected") == 1
     assert world.pixian.calls == []
 
 
@@ -190,9 +190,9 @@ def test_a_file_from_elsewhere_is_not_overwritten(world: World) -> None:
 def test_a_429_waits_five_seconds(world: World) -> None:
     world.pixian.answers = [refusal(429)]
     job = world.upload()
-    told = world.process(job)
+    log = world.process(job)
     assert world.waiting() == [(replace(job, failures=1), 5)]
-    assert told.total("Throttled") == told.total("RetriesScheduled") == 1
+    assert log.total("Throttled") == log.total("RetriesScheduled") == 1
 
 
 def test_a_429_waits_as_long_as_pixian_asks(world: World) -> None:
@@ -203,18 +203,18 @@ def test_a_429_waits_as_long_as_pixian_asks(world: World) -> None:
 
 def test_a_500_waits_and_is_no_throttling(world: World) -> None:
     world.pixian.answers = [refusal(500)]
-    told = world.process(replace(world.upload(), failures=6))
+    log = world.process(replace(world.upload(), failures=6))
     assert [seconds for _, seconds in world.waiting()] == [35]
-    assert "Throttled" not in told.counted()
+    assert "Throttled" not in log.counted()
 
 
 @pytest.mark.parametrize("status", [402, 403])
 def test_no_credits_block_without_using_up_an_attempt(world: World, status: int) -> None:
     world.pixian.answers = [refusal(status)]
     job = world.upload()
-    told = world.process(job)
+    log = world.process(job)
     assert world.waiting() == [(replace(job, blocked_since=world.now), 300)]
-    assert told.total("Blocked") == 1
+    assert log.total("Blocked") == 1
 
 
 def test_a_401_fetches_rotated_credentials_and_succeeds(world: World) -> None:
@@ -231,22 +231,22 @@ def test_a_401_fetches_rotated_credentials_and_succeeds(world: World) -> None:
 
 def test_a_second_401_blocks(world: World) -> None:
     world.pixian.answers = [refusal(401), refusal(401)]
-    told = world.process(world.upload())
-    assert told.facts()["outcome"] == "blocked"
+    log = world.process(world.upload())
+    assert log.facts()["outcome"] == "blocked"
     assert len(world.pixian.calls) == 2
 
 
 def test_no_configuration_blocks(world: World) -> None:
     world.appconfig.away = True
-    told = world.process(world.upload())
-    assert told.facts()["outcome"] == "blocked"
+    log = world.process(world.upload())
+    assert log.facts()["outcome"] == "blocked"
     assert world.pixian.calls == []
 
 
 def test_no_lease_table_no_call(world: World) -> None:
     world.dynamodb.delete_table(TableName="leases")
-    told = world.process(world.upload())
-    assert told.facts()["outcome"] == "postponed"
+    log = world.process(world.upload())
+    assert log.facts()["outcome"] == "postponed"
     assert world.pixian.calls == []
 
 
@@ -256,9 +256,9 @@ def test_no_lease_table_no_call(world: World) -> None:
 def test_one_failure_too_many_ends_in_the_dead_letter_queue(world: World) -> None:
     world.pixian.answers = [refusal(429)]
     job = world.upload()
-    told = world.process(replace(job, failures=retry.MAX_FAILURES))
+    log = world.process(replace(job, failures=retry.MAX_FAILURES))
     assert world.dead_letters() == [job]
-    assert (world.waiting(), told.total("RetriesExhausted")) == ([], 1)
+    assert (world.waiting(), log.total("RetriesExhausted")) == ([], 1)
     assert "dead-letter queue" in world.report()["what_now"]
 
 
@@ -318,11 +318,11 @@ CUT_WITHIN = Answer(502, b"x" * 190 + SECRET.encode(), "text/plain")
 
 
 @pytest.mark.parametrize("answer", [Answer(), HTML, CUT_WITHIN, *QUOTING])
-def test_the_secret_is_told_nobody(world: World, answer: Answer) -> None:
+def test_the_secret_is_written_nowhere(world: World, answer: Answer) -> None:
     world.pixian.answers = [answer, answer]
-    told = world.process(world.upload())
+    log = world.process(world.upload())
     written = [world.output(key) for key in world.output_keys() if key.endswith(".json")]
-    everything = told.text + repr(written) + repr(world.waiting())
+    everything = log.text + repr(written) + repr(world.waiting())
     assert not [part for part in (SECRET, BASIC, SECRET[:10]) if part in everything]
 
 
@@ -339,9 +339,9 @@ def test_a_result_whose_answer_was_lost_is_a_result(world: World) -> None:
     client = world.processor.buckets._s3
     client.meta.events.register("needs-retry.s3.PutObject", cast("Any", lose))
     # When an image is processed
-    told = world.process(world.upload())
+    log = world.process(world.upload())
     # Then it counts as processed
-    assert told.total("ImagesProcessed") == 1
+    assert log.total("ImagesProcessed") == 1
     assert world.output_keys() == ["shoes/a.png"]
 
 

@@ -108,10 +108,10 @@ def overtake_with(newer: Job, world: World) -> None:
 def test_a_newer_result_written_during_the_call_stays(world: World) -> None:
     older, newer = world.upload(body=A), world.upload(body=B)
     overtake_with(newer, world)
-    told = world.process(older)
+    log = world.process(older)
     assert world.metadata("shoes/a.png")["source-version-id"] == newer.version_id
     # Two, of which one came too late.
-    assert told.total("CreditsCharged") == 1.0
+    assert log.total("CreditsCharged") == 1.0
 
 
 def test_what_came_too_late_is_not_paid_for_again(world: World) -> None:
@@ -129,8 +129,8 @@ def test_what_came_too_late_is_not_paid_for_again(world: World) -> None:
 def test_an_older_upload_is_skipped_once_a_newer_one_was_rejected(world: World) -> None:
     older, newer = world.upload(), world.upload(body=b"no image")
     world.process(newer)
-    told = world.process(older)
-    assert told.total("ImagesSkipped") == 1
+    log = world.process(older)
+    assert log.total("ImagesSkipped") == 1
     assert world.report()["source"]["version_id"] == newer.version_id
     assert world.output_keys() == ["shoes/a.jpg.error.json"]
 
@@ -180,9 +180,9 @@ def test_the_content_that_was_uploaded_last_is_the_result(world: World) -> None:
     result = world.metadata("shoes/a.png")
     assert world.process(last).total("ImagesSkipped") == 1
     # When B's turn comes
-    told = world.process(between)
+    log = world.process(between)
     # Then the result is still A's, and B cost nothing
-    assert told.total("ImagesSkipped") == 1
+    assert log.total("ImagesSkipped") == 1
     assert world.metadata("shoes/a.png") == result
     assert len(world.pixian.calls) == 1
 

@@ -42,8 +42,8 @@ def test_the_lane_waits_after_its_image_went_back_and_its_lease_was_released(wor
 def test_the_wait_is_logged_and_counted(world: World) -> None:
     world.pixian.answers = [refusal(429), refusal(429)]
     world.process(world.upload("a.jpg"))
-    told = world.process(world.upload("b.jpg"))
-    assert told.total("LaneWait") == told.facts()["lane_wait_seconds"] == 10
+    log = world.process(world.upload("b.jpg"))
+    assert log.total("LaneWait") == log.facts()["lane_wait_seconds"] == 10
 
 
 def test_the_image_keeps_its_own_delay(world: World) -> None:
@@ -67,8 +67,8 @@ def test_a_lane_never_waits_past_the_end_of_its_invocation(
         seconds_left=lambda: left if world.processor.lane.throttles else 300,
         sleep=waits.append,
     )
-    told = world.process(world.upload())
-    assert told.facts().get("lane_wait_seconds", 0) == waited
+    log = world.process(world.upload())
+    assert log.facts().get("lane_wait_seconds", 0) == waited
     assert waits == [waited]
 
 
@@ -215,10 +215,10 @@ def test_a_blocked_lane_reads_and_sends_nothing_for_a_minute(world: World) -> No
     world.aws_calls.clear()
     world.now += BLOCKED_SECONDS - 1
     for job in jobs[1:]:
-        told = world.process(job)
+        log = world.process(job)
     assert world.aws_calls == ["SendMessage", "SendMessage"]
     assert len(world.pixian.calls) == 1
-    assert "Pixian answered 402" in told.facts()["reason"]
+    assert "Pixian answered 402" in log.facts()["reason"]
     assert [(job.failures, seconds) for job, seconds in world.waiting()] == [(0, 300)] * 3
 
 
@@ -252,9 +252,9 @@ def test_without_credits_images_make_one_call_a_minute_and_go_on_by_themselves(
 @pytest.mark.parametrize("status", [404, 405, 410])
 def test_an_endpoint_that_is_not_there_is_not_the_images_fault(world: World, status: int) -> None:
     world.pixian.answers = [refusal(status)]
-    told = world.process(world.upload())
-    assert told.facts()["outcome"] == "blocked"
-    assert "PixianEndpoint" in told.facts()["reason"]
+    log = world.process(world.upload())
+    assert log.facts()["outcome"] == "blocked"
+    assert "PixianEndpoint" in log.facts()["reason"]
     assert world.output_keys() == []
 
 

@@ -18,8 +18,8 @@ from pixian_s3.job import Job, jobs_from_message
 from pixian_s3.pixian.client import Pixian
 from pixian_s3.process import Processor
 from tests.builders import NOON, picture
+from tests.integration.log import CurrentStdout, Log, read_log
 from tests.integration.servers import FakeAppConfig, FakePixian
-from tests.integration.told import CurrentStdout, Told, read_told
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
@@ -166,13 +166,13 @@ class World:
         etag = put["ETag"].strip('"')
         return Job(INPUT, key, etag, put["VersionId"], sequencer, self.now - 2)
 
-    def process(self, job: Job) -> Told:
+    def process(self, job: Job) -> Log:
         self.processor.process(job)
-        return self.told()
+        return self.log()
 
-    def told(self) -> Told:
+    def log(self) -> Log:
         """What was written to standard output since the last look."""
-        return read_told(self._capsys.readouterr().out)
+        return read_log(self._capsys.readouterr().out)
 
     def output_keys(self) -> list[str]:
         listed = self.s3.list_objects_v2(Bucket=OUTPUT)

@@ -6,9 +6,9 @@ from aws_lambda_powertools import Logger
 from pixian_s3.attempt import Answer, Attempt, Input, Outcome
 from pixian_s3.aws.telemetry import Telemetry
 from tests.builders import NOON, make_job
-from tests.integration.told import CurrentStdout, Told, read_told
+from tests.integration.log import CurrentStdout, Log, read_log
 
-SERVICE = "told-stack"
+SERVICE = "stack-of-this-test"
 
 
 def processed(headers: dict[str, str] | None = None, prefix: str = "shoes/") -> Attempt:
@@ -30,14 +30,14 @@ def capture(capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
     return capsys
 
 
-def log(attempt: Attempt, capture: pytest.CaptureFixture[str]) -> Told:
+def written(attempt: Attempt, capture: pytest.CaptureFixture[str]) -> Log:
     logger = Logger(service=SERVICE, stream=CurrentStdout())
     Telemetry(logger, SERVICE, lambda: NOON + 4).log_attempt(attempt)
-    return read_told(capture.readouterr().out)
+    return read_log(capture.readouterr().out)
 
 
 def test_the_metrics_are_in_the_embedded_format(capture: pytest.CaptureFixture[str]) -> None:
-    (line,) = log(processed(), capture).metrics
+    (line,) = written(processed(), capture).metrics
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "PixianS3"
     # By prefix, and over all prefixes for the alarms
@@ -47,8 +47,8 @@ def test_the_metrics_are_in_the_embedded_format(capture: pytest.CaptureFixture[s
 
 
 def test_a_result_has_all_its_measures(capture: pytest.CaptureFixture[str]) -> None:
-    told = log(processed(), capture)
-    assert {name: told.total(name) for name in told.counted()} == {
+    log = written(processed(), capture)
+    assert {name: log.total(name) for name in log.counted()} == {
         "ImagesProcessed": 1,
         "CreditsCharged": 0.25,
         "CreditsCalculated": 1.5,
@@ -72,19 +72,19 @@ def test_a_result_has_all_its_measures(capture: pytest.CaptureFixture[str]) -> N
 def test_each_other_outcome_is_counted_once(
     capture: pytest.CaptureFixture[str], outcome: Outcome, name: str
 ) -> None:
-    told = log(Attempt(make_job(), outcome, "why"), capture)
-    assert told.counted() == {name}
-    assert told.total(name) == 1
+    log = written(Attempt(make_job(), outcome, "why"), capture)
+    assert log.counted() == {name}
+    assert log.total(name) == 1
 
 
 def test_throttling_is_counted(capture: pytest.CaptureFixture[str]) -> None:
-    told = log(Attempt(make_job(), Outcome.POSTPONED, status=429), capture)
-    assert told.total("Throttled") == 1
+    log = written(Attempt(make_job(), Outcome.POSTPONED, status=429), capture)
+    assert log.total("Throttled") == 1
 
 
 def test_a_call_of_unknown_outcome_is_counted(capture: pytest.CaptureFixture[str]) -> None:
     attempt = Attempt(make_job(), Outcome.POSTPONED, maybe_charged=True)
-    assert log(attempt, capture).total("MaybeCharged") == 1
+    assert written(attempt, capture).total("MaybeCharged") == 1
 
 
 @pytest.mark.parametrize("calls", [0, 2])
@@ -93,13 +93,13 @@ def test_calls_cut_short_are_counted_and_logged(
 ) -> None:
     logger = Logger(service=SERVICE, stream=CurrentStdout())
     Telemetry(logger, SERVICE, lambda: NOON).calls_cut_short(calls, "shoes/a.jpg")
-    told = read_told(capture.readouterr().out)
-    assert told.total("MaybeCharged") == calls
-    assert [line["key"] for line in told.logs] == ["shoes/a.jpg"] * bool(calls)
+    log = read_log(capture.readouterr().out)
+    assert log.total("MaybeCharged") == calls
+    assert [line["key"] for line in log.lines] == ["shoes/a.jpg"] * bool(calls)
 
 
 def test_without_a_prefix_the_dimension_says_defaults(capture: pytest.CaptureFixture[str]) -> None:
-    (line,) = log(processed(prefix=""), capture).metrics
+    (line,) = written(processed(prefix=""), capture).metrics
     assert line["prefix"] == "(defaults)"
 
 
@@ -108,17 +108,17 @@ def test_credits_that_are_no_number_count_nothing(
     capture: pytest.CaptureFixture[str], said: str | None
 ) -> None:
     headers = {} if said is None else {"X-Credits-Charged": said}
-    assert log(processed(headers=headers), capture).total("CreditsCharged") == 0
+    assert written(processed(headers=headers), capture).total("CreditsCharged") == 0
 
 
 def test_two_attempts_are_two_lines_each(capture: pytest.CaptureFixture[str]) -> None:
-    log(processed(), capture)
-    told = log(processed(prefix="hats/"), capture)
-    assert [line["prefix"] for line in told.metrics] == ["hats/"]
+    written(processed(), capture)
+    log = written(processed(prefix="hats/"), capture)
+    assert [line["prefix"] for line in log.metrics] == ["hats/"]
 
 
 def test_the_log_line_has_all_facts(capture: pytest.CaptureFixture[str]) -> None:
-    (line,) = log(processed(), capture).logs
+    (line,) = written(processed(), capture).lines
     assert (line["level"], line["message"], line["service"]) == ("INFO", "processed", SERVICE)
     assert line["image"] == {
         "outcome": "processed",
@@ -143,11 +143,11 @@ def test_the_log_line_has_all_facts(capture: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.BLOCKED, Outcome.EXHAUSTED])
 def test_trouble_is_a_warning(capture: pytest.CaptureFixture[str], outcome: Outcome) -> None:
-    (line,) = log(Attempt(make_job(), outcome, "why"), capture).logs
+    (line,) = written(Attempt(make_job(), outcome, "why"), capture).lines
     assert (line["level"], line["image"]["reason"]) == ("WARNING", "why")
 
 
-def test_a_delay_is_told(capture: pytest.CaptureFixture[str]) -> None:
+def test_a_delay_is_logged(capture: pytest.CaptureFixture[str]) -> None:
     attempt = Attempt(make_job(), Outcome.POSTPONED, "429", status=429, delay_seconds=5)
-    facts = log(attempt, capture).facts()
+    facts = written(attempt, capture).facts()
     assert (facts["status"], facts["next_attempt_in_seconds"]) == (429, 5)

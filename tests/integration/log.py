@@ -8,10 +8,10 @@ from typing import Any, override
 
 
 @dataclass(frozen=True)
-class Told:
+class Log:
     """The log lines and the metrics lines (EMF), in order, and the whole text."""
 
-    logs: list[dict[str, Any]]
+    lines: list[dict[str, Any]]
     metrics: list[dict[str, Any]]
     text: str
 
@@ -25,15 +25,15 @@ class Told:
         return sum(sum(line.get(name, [])) for line in self.metrics)
 
     def facts(self) -> dict[str, Any]:
-        """The facts in the one story told."""
-        (story,) = [line["image"] for line in self.logs if "image" in line]
-        assert isinstance(story, dict)
-        return story
+        """The facts in the one line about an image."""
+        (facts,) = [line["image"] for line in self.lines if "image" in line]
+        assert isinstance(facts, dict)
+        return facts
 
 
-def read_told(text: str) -> Told:
+def read_log(text: str) -> Log:
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    return Told(
+    return Log(
         [line for line in lines if "_aws" not in line],
         [line for line in lines if "_aws" in line],
         text,
