@@ -110,7 +110,7 @@ def other_parameters(world: World, job: Job) -> Job:
 
 
 @pytest.mark.parametrize("since", [newer_result, source_gone, other_parameters])
-def test_it_is_counted_whatever_the_image_came_to_since(
+def test_it_is_counted_however_the_image_ended_since(
     world: World, since: Callable[[World, Job], Job]
 ) -> None:
     job = world.upload()

@@ -1,11 +1,8 @@
 """Both functions on the sample events, from the event to the bucket."""
 
-import importlib.util
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -17,24 +14,10 @@ from pixian_s3.retry import MAX_RECEIPTS
 from tests.builders import picture
 from tests.integration.log import read_log
 from tests.integration.servers import refusal
-from tests.integration.world import INPUT, Context, World
+from tests.integration.world import INPUT, ROOT, Context, World, load_function
 
-ROOT = Path(__file__).parents[2]
-
-
-def load(function: str) -> ModuleType:
-    """A function's app.py as Lambda loads it: by its path."""
-    path = ROOT / "functions" / function / "app.py"
-    spec = importlib.util.spec_from_file_location(f"{function}_app", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-upload = load("upload").handler
-retry = load("retry").handler
+upload = load_function("upload").handler
+retry = load_function("retry").handler
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from pixian_s3.pace import Lanes
 from pixian_s3.pacing import SETTING_SECONDS, Pacing, set_pace
 from tests.builders import NOON
 from tests.integration.log import CurrentStdout, Log, read_log
-from tests.integration.world import make_lease_table
+from tests.integration.world import Context, load_function, make_lease_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -128,6 +128,17 @@ def test_the_first_run_sets_both_limits(subject: Subject) -> None:
     log = subject.run()
     totals = [log.total(n) for n in ("LanesAllowed", "UploadLanes", "RetryLanes", "Backlog")]
     assert totals == [5, 3, 2, 0]
+
+
+def test_the_function_runs_once_for_each_event(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = load_function("pace")
+    monkeypatch.setattr(function, "pacing", lambda: subject.pacing)
+    subject.expect_polled(2)
+    subject.expect_reserved(3)
+    function.handler({}, Context())
+    subject.stubber.assert_no_pending_responses()
 
 
 def test_a_run_that_changes_nothing_sets_nothing(settled: Subject) -> None:

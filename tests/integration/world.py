@@ -1,9 +1,12 @@
 """The whole program, connected to AWS in memory, Pixian on loopback and a clock that stands."""
 
+import importlib.util
 import itertools
 import json
 from dataclasses import asdict, replace
 from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
+ROOT = Path(__file__).parents[2]
 INPUT = "input"
 OUTPUT = "output"
 SECRET = "s3cr3t-of-the-tests"
@@ -58,6 +62,17 @@ def _clients() -> "tuple[S3Client, SQSClient, DynamoDBClient, SecretsManagerClie
         boto3.client("dynamodb"),
         boto3.client("secretsmanager"),
     )
+
+
+def load_function(function: str) -> ModuleType:
+    """Load a function's app.py as Lambda does: by its path."""
+    path = ROOT / "functions" / function / "app.py"
+    spec = importlib.util.spec_from_file_location(f"{function}_app", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class Context(LambdaContext):

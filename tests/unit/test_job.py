@@ -40,7 +40,7 @@ def test_a_key_is_decoded_like_a_form() -> None:
     assert job.key == "products/Müller & Söhne/été 100%+1 (2).jpg"
 
 
-def test_a_record_says_which_version_was_dropped() -> None:
+def test_a_record_says_which_version_was_uploaded() -> None:
     (job,) = jobs_from_s3_event(event("s3-put-encoded-key"))
     record = event("s3-put-encoded-key")["Records"][0]["s3"]
     assert (job.bucket, job.etag) == (record["bucket"]["name"], record["object"]["eTag"])
