@@ -139,8 +139,9 @@ def test_a_success_that_is_none_may_have_cost(world: World) -> None:
     assert world.process(world.upload()).total("MaybeCharged") == 1
 
 
-def test_an_incomplete_image_is_no_result(world: World) -> None:
-    world.pixian.answers = [Answer(body=picture()[:-5])]
+@pytest.mark.parametrize("body", [picture()[:-5], b""])
+def test_an_incomplete_image_is_no_result(world: World, body: bytes) -> None:
+    world.pixian.answers = [Answer(body=body)]
     log = world.process(world.upload())
     assert (world.output_keys(), len(world.waiting())) == ([], 1)
     assert log.total("MaybeCharged") == 1

@@ -164,6 +164,13 @@ def test_what_pixian_refuses_is_reported_in_its_words(world: World) -> None:
     assert world.waiting() == []
 
 
+def test_of_a_long_answer_the_beginning_is_quoted(world: World) -> None:
+    world.pixian.answers = [Answer(400, b"x" * 1_000_000, "text/plain")]
+    world.process(world.upload())
+    assert "xxx" in world.report()["error"]
+    assert len(world.report()["error"]) < 1000
+
+
 def test_a_deleted_source_is_reported(world: World) -> None:
     job = world.upload()
     world.s3.delete_object(Bucket=INPUT, Key=job.key, VersionId=job.version_id or "")
