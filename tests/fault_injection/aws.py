@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 REPORT = ".error.json"
 _SECONDS = 0.02
-_METHODS = {"GET": Point.SOURCE, "HEAD": Point.LOOK, "DELETE": Point.DELETE}
+_METHODS = {"GET": Point.SOURCE, "HEAD": Point.HEAD, "DELETE": Point.DELETE}
 _TARGETS = {
-    "DynamoDB_20120810": Point.CLAIM,
+    "DynamoDB_20120810": Point.LEASE,
     "secretsmanager": Point.SECRET,
     "AmazonSQS": Point.QUEUE,
 }
 
 
 class Clock:
-    """The time of AWS, which stands still unless it is moved; seconds since the epoch."""
+    """The time of AWS, which doesn't move by itself; seconds since the epoch."""
 
     def __init__(self, coordinates: time_machine.Traveller) -> None:
         self._coordinates = coordinates
@@ -60,7 +60,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Aws:
-    """What stands there.
+    """The local AWS.
 
     Attributes:
         gate: before all that the functions call.

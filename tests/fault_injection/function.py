@@ -19,7 +19,7 @@ import time_machine
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pixian_s3.pixian.client import CONNECT_TIMEOUT_SECONDS
-from tests.fault_injection.passing import heed
+from tests.fault_injection.virtual_time import heed
 
 if TYPE_CHECKING:
     from ctypes import Array, c_double
@@ -29,7 +29,7 @@ TIMED_OUT = 124
 """The exit code of a process that Lambda would have ended."""
 
 NOW, CONNECTS_STRUCK, WAITS_KILLED = 0, 1, 2
-"""What stands where in the memory that is shared with whoever started the process."""
+"""Positions in the memory that is shared with the parent process."""
 
 _SLOW_CONNECT_SECONDS = CONNECT_TIMEOUT_SECONDS - 1
 _CONNECT_ERRORS: dict[str, OSError] = {

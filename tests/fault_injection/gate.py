@@ -1,4 +1,4 @@
-"""The fault proxy: it stands before an application and does to the nth call what it was told."""
+"""The fault proxy in front of an application: it does to the nth call what it was told."""
 
 import io
 import json
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Never
 
 from local.fake_pixian.faults import SeveredError
-from tests.fault_injection.passing import passing
+from tests.fault_injection.virtual_time import passing
 from tests.fault_injection.points import Point
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What stands in the world about one key."""
+"""Collect what there is about one key: objects, dead letters, charges and logs."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ class Outcome:
         return spent
 
     def _written(self) -> list[Written]:
-        """What stands in the output bucket now."""
+        """The objects in the output bucket now."""
         listed = self.aws.s3.list_objects_v2(Bucket=OUTPUT, Prefix=self._stem())
         return [self._get(each["Key"]) for each in listed.get("Contents", [])]
 

@@ -190,8 +190,8 @@ def _most_skipped(point: Point, scene: Scene, prefix: str, start: Start, throttl
     """How many calls there are at the point, besides one."""
     more = {
         Point.CONFIGURATION: int(start is Start.COLD),
-        Point.LOOK: 1,
-        Point.CLAIM: 1 if scene is Scene.NO_IMAGE else 2,
+        Point.HEAD: 1,
+        Point.LEASE: 1 if scene is Scene.NO_IMAGE else 2,
         Point.SOURCE: int(prefix == "tags/"),
         Point.RESULT: int(prefix == "sidecar/"),
         Point.SENT: throttles,

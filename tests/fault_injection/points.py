@@ -4,12 +4,12 @@ from enum import StrEnum
 
 
 class Point(StrEnum):
-    """A step on an image's way, in the order in which it is reached."""
+    """A step of processing, in the order in which it is reached."""
 
     EVENT = "event in"
     CONFIGURATION = "configuration"
-    LOOK = "look"
-    CLAIM = "claim"
+    HEAD = "head"
+    LEASE = "lease"
     SOURCE = "source read"
     SECRET = "secret"
     CONNECT = "connect"

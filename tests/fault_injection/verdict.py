@@ -77,11 +77,11 @@ class Written:
 
 @dataclass(frozen=True)
 class Found:
-    """What stands in the world when all is quiet.
+    """What there is when nothing is in progress any more.
 
     Attributes:
         newest: version of the key.
-        written: what stands under the key's name.
+        written: the objects in the output bucket whose keys belong to the source.
         ended_at: when the first ending of the newest version was written, if any was.
         dead: the versions of the dead letters.
         beside: suffixes of what has to stand beside a result.

@@ -39,7 +39,7 @@ class World:
 
 @contextmanager
 def world(sabotage: Callable[[], None] | None = None) -> Iterator[World]:
-    """It stands as long as the context lasts; for `sabotage` see `Environments`."""
+    """The stack, as long as the context lasts; for `sabotage` see `Environments`."""
     with (
         pixian() as service,
         aws(DOCUMENT, service.url) as cloud,

@@ -1,4 +1,4 @@
-"""Files that nobody should drop, made anew from a seed: the same seed, the same files."""
+"""Hostile and broken files, generated from a seed: the same seed gives the same files."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -38,7 +38,7 @@ class Batch:
     numbers: tuple[int, ...]
 
     def cases(self) -> list[tuple[int, Case]]:
-        """The files, made anew in whichever process asks."""
+        """The files, generated in each process that asks."""
         everything = plan(self.seed, self.count)
         return [(number, everything[number]) for number in self.numbers]
 

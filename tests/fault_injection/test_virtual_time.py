@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fault_injection.passing import heed, passing
+from tests.fault_injection.virtual_time import heed, passing
 
 
 class Clock:

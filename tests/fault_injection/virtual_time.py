@@ -1,7 +1,8 @@
-"""Seconds that pass on a connection without anyone waiting for them.
+"""Silence on a connection that takes no real time.
 
-A server that would be silent for a while writes a mark between its bytes instead. Whoever reads it
-in the function's process moves its clock on, or times out where its patience is shorter than that.
+A server that would be silent for a while writes a mark between its bytes instead. The patched
+`recv_into` in the function's process takes the mark out and moves that process's clock on, or raises
+the timeout if the socket's timeout is shorter. README.md in this folder says why.
 """
 
 import math
@@ -17,18 +18,18 @@ _PEEKED_BYTES = 1 << 20
 
 
 def passing(seconds: float) -> bytes:
-    """What to write in place of so many seconds of silence; infinity is no answer ever."""
+    """The mark to write instead of so many seconds of silence; infinity means no answer at all."""
     return _MARK + _FORM.pack(seconds)
 
 
 def heed(pass_seconds: Callable[[float], None]) -> None:
-    """Have every socket of this process take a mark for the time that it stands for."""
+    """Patch the sockets of this process, so that a mark passes its seconds."""
     receive = socket.socket.recv_into
 
     def recv_into(self: socket.socket, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         while (seen := self.recv(_PEEKED_BYTES, socket.MSG_PEEK)).startswith(_MARK):
             _pass(self, _FORM.unpack(self.recv(_SIZE)[len(_MARK) :])[0], pass_seconds)
-        # No more than was looked at: a mark may have come since.
+        # Read no more than was peeked at, because a mark may have arrived since.
         clean = seen.partition(_MARK)[0]
         wanted = nbytes or len(buffer)
         return receive(self, buffer, min(wanted, len(clean)) or wanted, flags)
