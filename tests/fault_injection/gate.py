@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Never
 
 from local.fake_pixian.faults import SeveredError
-from tests.fault_injection.virtual_time import passing
 from tests.fault_injection.points import Point
+from tests.fault_injection.virtual_time import passing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -1,7 +1,7 @@
 """Silence on a connection that takes no real time.
 
 A server that would be silent for a while writes a mark between its bytes instead. The patched
-`recv_into` in the function's process takes the mark out and moves that process's clock on, or raises
+`recv_into` of the function's process takes the mark out and moves that process's clock, or raises
 the timeout if the socket's timeout is shorter. README.md in this folder says why.
 """
 
