@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from pixian_s3.batch import CRASHED, discard, process_all
+from pixian_s3.batch import CRASHED, process_all, send_unreadable
 from pixian_s3.errors import UnreadableMessage
 from pixian_s3.job import jobs_from_message
 from pixian_s3.retry import MAX_RECEIPTS
@@ -29,7 +29,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> PartialItemFailu
         try:
             jobs = jobs_from_message(record.body)
         except UnreadableMessage as error:
-            return discard(record.body, record.message_id, error, images)
+            return send_unreadable(record.body, record.message_id, error, images)
         return process_all(jobs, images, CRASHED if receipts > MAX_RECEIPTS else None)
 
     # A batch has one message, so each failure is one of the entire batch, which would raise.

@@ -82,6 +82,6 @@ def test_one_that_is_not_explained_is_found(message: str) -> None:
     ],
 )
 def test_a_dead_letter_is_explained(spent: dict[str, Any], unknown_calls: int) -> None:
-    why = retry.exhausted(Unavailable("503"), make_job(**spent), unknown_calls, NOON)
+    why = retry.why_give_up(Unavailable("503"), make_job(**spent), unknown_calls, NOON)
     assert why is not None
     assert any(opening in why for opening in OPENINGS)

@@ -85,7 +85,7 @@ def test_a_write_is_repeated_for_a_while(error: PixianS3Error) -> None:
 def test_up_to_its_last_try_a_job_may_be_tried_again(
     limit: dict[str, Any], unknown_calls: int
 ) -> None:
-    assert retry.exhausted(Unavailable("503"), make_job(**limit), unknown_calls, NOON) is None
+    assert retry.why_give_up(Unavailable("503"), make_job(**limit), unknown_calls, NOON) is None
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,6 @@ def test_after_its_last_try_it_is_given_up_and_told_why(
     limit: dict[str, Any], unknown_calls: int, why: str
 ) -> None:
     job = make_job(**limit)
-    assert why in (retry.exhausted(Unavailable("503"), job, unknown_calls, NOON) or "")
+    assert why in (retry.why_give_up(Unavailable("503"), job, unknown_calls, NOON) or "")
     # Another invocation is working on it, and may bring it to its end.
-    assert retry.exhausted(InProgress("held"), job, unknown_calls, NOON) is None
+    assert retry.why_give_up(InProgress("held"), job, unknown_calls, NOON) is None

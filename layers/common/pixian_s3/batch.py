@@ -1,4 +1,4 @@
-"""Process the jobs of one event: a crash is logged, and the other jobs are still processed."""
+"""What both functions do with the messages of an event: process the jobs, isolate failures."""
 
 from collections.abc import Iterable
 
@@ -12,29 +12,31 @@ CRASHED = (
 )
 
 
-def process_all(jobs: Iterable[Job], processor: Processor, exhausted: str | None = None) -> None:
-    """Process each job, even if another one crashes.
+def process_all(jobs: Iterable[Job], processor: Processor, give_up: str | None = None) -> None:
+    """Process every job, then raise what failed.
 
     Args:
         jobs: The jobs of one event.
         processor: The processor of this invocation.
-        exhausted: As in `Processor.process`.
+        give_up: As in `Processor.process`.
 
     Raises:
-        ExceptionGroup: All crashes, so that Lambda delivers the event again.
+        ExceptionGroup: All failures, so that Lambda delivers the event again.
     """
-    crashes = []
+    failures = []
     for job in jobs:
         try:
             with processor.telemetry.logging_crashes(job.key):
-                processor.process(job, exhausted)
-        except Exception as crash:
-            crashes.append(crash)
-    if crashes:
-        raise ExceptionGroup("Some images could not be processed", crashes)
+                processor.process(job, give_up)
+        except Exception as failure:
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup("Some images could not be processed", failures)
 
 
-def discard(body: str, message_id: str, error: UnreadableMessage, processor: Processor) -> None:
+def send_unreadable(
+    body: str, message_id: str, error: UnreadableMessage, processor: Processor
+) -> None:
     """Send a message that can't be read to the dead-letter queue."""
     with processor.telemetry.logging_crashes(f"message {message_id}"):
         processor.queues.send_unreadable(body)

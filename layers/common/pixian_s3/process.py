@@ -56,39 +56,39 @@ class Processor:
     seconds_left: Callable[[], float]
     sleep: Callable[[float], None]
 
-    def process(self, job: Job, exhausted: str | None = None) -> None:
+    def process(self, job: Job, give_up: str | None = None) -> None:
         """Process one image to an outcome, and log and count the attempt.
 
-        With `exhausted`, give it up for that reason, unless it has its result or is InProgress.
+        With `give_up`, give it up for that reason, unless it is done or another invocation has it.
         """
-        settings, key, record, open_call, pause = NO_SETTINGS, "", Record(), False, 0
+        settings, key, record, call_noted, pause = NO_SETTINGS, "", Record(), False, 0
         lease: Lease | None = None
         prepared: Prepared | None = None
         cutout: Cutout | None = None
         error: PixianS3Error | None = None
         with ExitStack() as files:
             try:
-                # 1. Find the settings for the key.
-                settings = self._settings(job, exhausted)
+                # 1. Find the settings, unless it is a folder marker or this lane is blocked.
+                settings = self._settings(job, give_up)
                 if not settings.flag("pipeline.enabled"):
                     raise Skipped("pipeline.enabled is false for this prefix.")
                 key = keys.result_key(job.key, settings.result_suffix, settings)
 
-                # 2. Acquire the lease. Report calls of killed attempts before a write resets them.
+                # 2. Acquire the lease. Report unreported calls before a write resets `told`.
                 lease = self.leases.acquire(key, self.now(), self.seconds_left())
                 record = lease.record
-                self.telemetry.calls_cut_short(record.untold, record.source)
+                self.telemetry.calls_cut_short(record.unreported, record.source)
                 record = replace(record, told=record.unknown)
 
-                # 3. Check whether there is anything to do.
+                # 3. Skip it if a newer upload, its result or its rejection is known.
                 if record.is_newer_than(job):
                     raise Skipped("A newer upload of this file takes precedence.")
                 existing = self._replaceable(key, job, settings)
                 if record.has_done(job, settings.digest):
-                    raise Skipped("This upload has already been processed.")
+                    raise Skipped("This upload was already processed or rejected.")
                 record = record.for_upload(job, settings.digest)
-                if exhausted:
-                    raise Exhausted(exhausted)
+                if give_up:
+                    raise Exhausted(give_up)
 
                 # 4. Get the credentials and the source; convert it if Pixian would refuse it.
                 self.lane.require_open(self.now())
@@ -97,12 +97,12 @@ class Processor:
                 source = self.buckets.download(job, file, tags=settings.flag("pipeline.copy_tags"))
                 prepared = prepare(file, settings, files)
 
-                # 5. Call Pixian, and record the call in the lease first.
+                # 5. Note the call in the lease, then call Pixian.
                 if retry.too_many_calls(job, record.unknown):
                     raise Unavailable("Pixian was not called again.")
                 answer = files.enter_context(TemporaryFile())
                 image = self._image(job, prepared, settings)
-                record, open_call = self.leases.note_call(lease, record), True
+                record, call_noted = self.leases.note_call(lease, record), True
                 call = partial(self.pixian.remove_background, image, settings.form, answer)
                 try:
                     cutout = call(credentials, self.seconds_left)
@@ -111,7 +111,7 @@ class Processor:
                     cutout = call(self.secret.get(fresh=True), self.seconds_left)
                 self.lane.succeeded()
 
-                # 6. Store the result, under another key if Pixian sent an unexpected type.
+                # 6. Store the result; if its type is unexpected, under a key that isn't leased.
                 body = finish(cutout.file, cutout.mime_type, prepared, settings, files)
                 cutout = cutout.with_file(body)
                 if (actual := keys.result_key(job.key, cutout.suffix, settings)) != key:
@@ -123,22 +123,22 @@ class Processor:
                 result = Result(key, cutout.file, cutout.mime_type, about, source.tags, sidecar)
                 check = partial(metadata.require_replaceable, job=job, settings=settings)
                 self._retry_write(partial(self.buckets.put_result, result, existing, check))
-                record, open_call = replace(record, unknown=record.unknown - 1), False
+                record, call_noted = replace(record, unknown=record.unknown - 1), False
             except PixianS3Error as raised:
                 error = raised
             except Exception:
-                if not exhausted:
-                    self.leases.release(lease, record)
+                if not give_up:
+                    self.leases.release(lease, record)  # a noted call is reported next time
                     raise
-                error = Exhausted(exhausted)
+                error = Exhausted(give_up)
 
         # Write or remove the error report, retry or give up, log, and release the lease.
-        later: RetryLater | None = None
+        retryable: RetryLater | None = None
         try:
-            if exhausted and isinstance(error, RetryLater):
+            if give_up and isinstance(error, RetryLater):
                 if isinstance(error, InProgress):
                     raise error
-                error = Exhausted(exhausted)
+                error = Exhausted(give_up)
             try:
                 if error is None or isinstance(error, AlreadyDone):
                     self._retry_write(partial(self._remove_report, job))
@@ -146,16 +146,16 @@ class Processor:
                     self._retry_write(partial(self._write_report, job, error, settings))
             except RetryLater as failed_write:
                 error = failed_write
-            later = error if isinstance(error, RetryLater) else None
+            retryable = error if isinstance(error, RetryLater) else None
             if isinstance(error, AlreadyDone):
                 record = record.for_upload(job, settings.digest)
-            if not later and (cutout or isinstance(error, AlreadyDone | Rejected | NotFound)):
+            if not retryable and (cutout or isinstance(error, AlreadyDone | Rejected | NotFound)):
                 record = record.mark_done(job)
-            # An answer in hand was paid for; without one, the error knows whether it may have been.
-            maybe_charged = bool(open_call and later and (cutout or later.maybe_charged))
-            if open_call and not maybe_charged:
+            # A call to retry may have been charged if its answer arrived, or if the error says so.
+            maybe_charged = bool(call_noted and retryable and (cutout or retryable.maybe_charged))
+            if call_noted and not maybe_charged:
                 record = replace(record, unknown=record.unknown - 1)
-            pause = self.lane.failed(later, self.now()) if later else 0
+            pause = self.lane.failed(retryable, self.now()) if retryable else 0
             unknown = record.for_upload(job, settings.digest).unknown
             outcome, reason, delay = self._end(job, error, key, settings, unknown)
             attempt = Attempt(
@@ -173,20 +173,20 @@ class Processor:
                 lane_wait_seconds=self._within_invocation(pause),
             )
             self.telemetry.log_attempt(attempt)
-            record = replace(record, told=record.unknown)
+            record = replace(record, told=record.unknown)  # reported just now
         finally:
             self.leases.release(lease, record)
             # This comes last, so that neither the image nor its lease waits for the lane.
-            if self.lane.counts(later, self.now()):
+            if self.lane.counts(retryable, self.now()):
                 self.throttles.count()
             if pause:
                 self.sleep(self._within_invocation(pause))
 
-    def _settings(self, job: Job, exhausted: str | None) -> Settings:
+    def _settings(self, job: Job, give_up: str | None) -> Settings:
         if job.key.endswith("/"):
             raise Skipped("It is a folder marker.")
-        # A blocked lane postpones images for a minute, except those that are about to be given up.
-        if not (exhausted or retry.blocked_too_long(job, self.now())):
+        # A blocked lane doesn't try images, except those that are about to be given up.
+        if not (give_up or retry.blocked_too_long(job, self.now())):
             self.lane.require_open(self.now())
         return self.configuration.current().settings_for(job.key)
 
@@ -221,7 +221,7 @@ class Processor:
     def _end(
         self, job: Job, error: PixianS3Error | None, key: str, settings: Settings, unknown: int
     ) -> tuple[Outcome, str | None, int | None]:
-        """Retry the job or give it up; return the outcome, the reason and the delay in seconds."""
+        """Requeue or give up, if the error asks for it; return outcome, reason, delay in seconds."""
         match error:
             case None:
                 return Outcome.PROCESSED, None, None
@@ -229,10 +229,10 @@ class Processor:
                 skipped = isinstance(error, Skipped | Conflict)
                 return Outcome.SKIPPED if skipped else Outcome.REJECTED, str(error), None
             case RetryLater():
-                waiting, delay = retry.after(error, job, self.now())
-                why = retry.exhausted(error, waiting, unknown, self.now())
+                next_job, delay = retry.after(error, job, self.now())
+                why = retry.why_give_up(error, next_job, unknown, self.now())
                 if why is None:
-                    self.queues.send(waiting, delay)
+                    self.queues.send(next_job, delay)
                     outcome = Outcome.BLOCKED if isinstance(error, Blocked) else Outcome.POSTPONED
                     return outcome, str(error), delay
                 error = Exhausted(f"{error} This image isn't retried any more, because {why}.")

@@ -86,7 +86,7 @@ def blocked_too_long(job: Job, now: float) -> bool:
     return job.blocked_since is not None and now - job.blocked_since > MAX_BLOCKED_SECONDS
 
 
-def exhausted(error: RetryLater, job: Job, unknown_calls: int, now: float) -> str | None:
+def why_give_up(error: RetryLater, job: Job, unknown_calls: int, now: float) -> str | None:
     """Why the job must not be retried; None if it may.
 
     Args:

@@ -100,7 +100,7 @@ def test_it_remembers_all_of_a_record(leases: Leases) -> None:
 def test_a_noted_call_is_found_after_its_function_was_killed(leases: Leases) -> None:
     lease = acquire(leases)
     noted = leases.note_call(lease, OURS)
-    assert (noted.unknown, noted.untold) == (1, 1)
+    assert (noted.unknown, noted.unreported) == (1, 1)
     assert acquire(leases, NOON + 61).record == noted
 
 

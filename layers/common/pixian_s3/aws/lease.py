@@ -30,7 +30,7 @@ _LONGEST_INVOCATION_SECONDS = 900
 """Lambda's limit."""
 
 KEPT_SECONDS = 14 * 24 * 3600
-"""The retention of the dead-letter queue. A later redrive finds results by their metadata."""
+"""As long as the dead-letter queue keeps messages. Later, a result shows by its metadata."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Record:
     told: int = 0
 
     @property
-    def untold(self) -> int:
+    def unreported(self) -> int:
         """The number of calls not reported yet, because their attempts were killed."""
         return self.unknown - self.told
 
@@ -75,7 +75,7 @@ class Record:
         return replace(self, done=True) if is_about_it else self
 
     def for_upload(self, job: Job, digest: str) -> Self:
-        """The record of this upload: this record if it is about it already, otherwise a new one."""
+        """The record to start work on this upload: not done, but with its calls so far."""
         if (self.source, self.upload) != (job.key, job.upload_id):
             return replace(
                 self,
@@ -108,8 +108,8 @@ class Lease:
 class Leases:
     """The leases, in one DynamoDB table.
 
-    Each write sets absolute values and requires that the writer is the holder, so repeating a write
-    whose answer was lost changes nothing.
+    Each later write sets absolute values and requires that the writer is the holder, so repeating a
+    write whose answer was lost changes nothing.
     """
 
     def __init__(self, dynamodb: "DynamoDBClient", table_name: str) -> None:

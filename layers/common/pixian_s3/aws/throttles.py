@@ -1,4 +1,7 @@
-"""The number of throttles so far, which lanes count in the pace's item in the lease table."""
+"""The number of throttles so far, which lanes count in the pace's item in the lease table.
+
+Apart from `pace_record.py`, so that the functions that process images start without the pace.
+"""
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
