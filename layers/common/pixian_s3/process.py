@@ -221,7 +221,7 @@ class Processor:
     def _end(
         self, job: Job, error: PixianS3Error | None, key: str, settings: Settings, unknown: int
     ) -> tuple[Outcome, str | None, int | None]:
-        """Requeue or give up, if the error asks for it; return outcome, reason, delay in seconds."""
+        """Requeue or give up, if the error says so; return outcome, reason and delay in seconds."""
         match error:
             case None:
                 return Outcome.PROCESSED, None, None
