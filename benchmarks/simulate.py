@@ -70,7 +70,7 @@ def main() -> None:
     """Run the simulations that the arguments select."""
     arguments = _arguments()
     seed = secrets.randbelow(2**32) if arguments.seed is None else arguments.seed
-    print(f"Seed {seed}, {arguments.seconds:g} s a call.\n")
+    print(f"Seed {seed}, {arguments.seconds:g} s per call.\n")
     one = arguments.images or arguments.limit or arguments.most
     cases = [_chosen(arguments)] if one else list(rows())
     chosen = [row._replace(case=replace(row.case, seconds=arguments.seconds)) for row in cases]

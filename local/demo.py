@@ -70,7 +70,8 @@ class Plan:
         wanted = ["", *configuration.prefixes] if self.prefix is None else [self.prefix]
         enabled = [p for p in wanted if configuration.settings_for(p).flag("pipeline.enabled")]
         if not enabled:
-            raise UserError(f"The configuration disables the prefix {self.prefix!r}.")
+            names = ", ".join(prefix or "(defaults)" for prefix in wanted)
+            raise UserError(f"The configuration disables all images under: {names}.")
         return enabled
 
 
@@ -221,7 +222,7 @@ def _collect(
 ) -> Shown:
     """Download one result into the output folder, along with its metadata."""
     if output is None:
-        problem = f"There was no result and no error report within {_PATIENCE_SECONDS} s."
+        problem = f"No result or error report appeared within {_PATIENCE_SECONDS} s."
         return Shown(upload.key, parameters, problem=problem)
     if output.report:
         return Shown(upload.key, parameters, problem=output.report["error"])

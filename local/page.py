@@ -145,8 +145,8 @@ _PAGE = """<!doctype html>
 </style>
 <h1>Before and after</h1>
 <p>Each original, followed by its result under each prefix. Dashed outline: the detected subject.
-Chequerboard: transparency. A watermark marks a result of test mode, which is free of charge. Select
-an image to see it in full size. The results were made by {{by}}.</p>
+Chequerboard: transparency. Results of test mode have a watermark and are free of charge. Select an
+image to see it in full size. The results were made by {{by}}.</p>
 {{exhibits}}
 </html>
 """

@@ -15,40 +15,40 @@ ASSUMPTIONS = (
         _LAMBDA + "invocation-async-error-handling.html",
     ),
     (
-        "Each of these intervals is random, by half of it more or less. Lambda says only that they "
-        "become longer when the queue is long.",
+        "Each of these intervals varies at random by up to 50 %. Lambda says only that they become "
+        "longer when the queue is long.",
         _NOWHERE,
     ),
     (
         "An event that is older than 60 s (MaximumEventAgeInSeconds) when it is tried next goes to "
-        "RetryQueue as its OnFailure destination. None is lost, although Lambda says that it may "
-        "delete events when a function can't keep up: the alarm on AsyncEventsDropped is for that.",
+        "RetryQueue, the OnFailure destination. The model loses none, although Lambda says that it "
+        "may delete events when a function can't keep up.",
         _LAMBDA + "invocation-async-configuring.html",
     ),
     (
-        "An execution environment runs one invocation at a time; reserved concurrency is the most "
-        "that run at a time.",
+        "An execution environment runs one invocation at a time; reserved concurrency limits how "
+        "many run in parallel.",
         _LAMBDA + "lambda-concurrency.html",
     ),
     (
-        "The idle environment that was used last is used next. One that is idle stays until its "
-        "function's concurrency shrinks; one that is busy finishes first.",
+        "The idle environment that was used last is used next. When a function's concurrency is "
+        "lowered, surplus environments end: idle ones at once, busy ones when they finish.",
         _NOWHERE,
     ),
     (
-        "The event source mapping runs one message an invocation, up to MaximumConcurrency at a "
-        "time, and takes the next one at once. It starts with 5 and adds up to 300 a minute: more "
-        "than the ramp ever asks for.",
+        "The event source mapping runs one message per invocation, up to MaximumConcurrency at a "
+        "time, and takes the next one at once. It starts with 5 and adds up to 300 a minute, more "
+        "than the ramp ever needs.",
         _LAMBDA + "services-sqs-scaling.html",
     ),
     (
         "A new MaximumConcurrency and a new reserved concurrency take effect after up to 60 s, "
-        "each at a random time of its own.",
+        "each at its own random time.",
         _NOWHERE,
     ),
     (
-        "Messages are received in the order in which they became visible. For a standard queue "
-        "that is a best effort.",
+        "Messages are received in the order in which they became visible. A standard queue makes "
+        "only a best effort to keep that order.",
         _SQS + "SQSDeveloperGuide/standard-queues.html",
     ),
     (
@@ -57,8 +57,8 @@ ASSUMPTIONS = (
         _SQS + "SQSDeveloperGuide/quotas-messages.html",
     ),
     (
-        "A queue holds any number of messages. Those in flight are as many as the lanes, far fewer "
-        "than 120,000.",
+        "A queue holds any number of messages. As many messages are in flight as there are lanes, "
+        "far fewer than the limit of 120,000.",
         _SQS + "SQSDeveloperGuide/quotas-queues.html",
     ),
     (
@@ -67,8 +67,8 @@ ASSUMPTIONS = (
         _SQS + "APIReference/API_GetQueueAttributes.html",
     ),
     (
-        "EventBridge Scheduler runs PaceFunction every minute, up to 5 s late. It promises only "
-        "the minute: see the row with PaceFunction at any second of its minute.",
+        "EventBridge Scheduler runs PaceFunction every minute, up to 5 s late. It guarantees "
+        "only the minute: see the row with PaceFunction at any second of its minute.",
         "https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html",
     ),
 )

@@ -129,7 +129,7 @@ def test_retry_after_is_honoured_when_the_service_is_away(service: Service) -> N
 
 def test_a_page_in_place_of_an_image_may_have_been_charged(service: Service) -> None:
     service.fault(status=200, body="<html>", content_type="text/html; charset=utf-8")
-    with pytest.raises(Unavailable, match="text/html in place of an image") as error:
+    with pytest.raises(Unavailable, match="text/html instead of an image") as error:
         service.fails()
     assert error.value.maybe_charged is True
 

@@ -72,7 +72,7 @@ def test_a_result_removes_the_report_of_an_earlier_upload(world: World) -> None:
 
 def test_a_folder_marker_is_skipped(world: World) -> None:
     log = world.process(world.upload("shoes/", b""))
-    assert log.facts()["reason"] == "It is a folder marker."
+    assert log.facts()["reason"] == "The key is a folder marker."
     assert world.output_keys() == []
 
 

@@ -142,7 +142,7 @@ def test_a_seed_repeats_what_is_printed(
     first = capsys.readouterr().out
     simulate.main()
     assert capsys.readouterr().out == first
-    assert first.startswith("Seed 7, 2 s a call.\n")
+    assert first.startswith("Seed 7, 2 s per call.\n")
     assert "\n| 1,000 | 9 | limit 4 | " in first
     assert "```mermaid\nxychart-beta\n" in first
 

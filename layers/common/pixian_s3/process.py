@@ -184,7 +184,7 @@ class Processor:
 
     def _settings(self, job: Job, give_up: str | None) -> Settings:
         if job.key.endswith("/"):
-            raise Skipped("It is a folder marker.")
+            raise Skipped("The key is a folder marker.")
         # A blocked lane doesn't try images, except those that are about to be given up.
         if not (give_up or retry.blocked_too_long(job, self.now())):
             self.lane.require_open(self.now())

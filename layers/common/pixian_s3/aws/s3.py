@@ -200,8 +200,8 @@ class Buckets:
 def _require_size(size: int) -> None:
     if size > MAX_SOURCE_BYTES:
         raise Rejected(
-            f"The file has {size >> 20} MB; the limit is {MAX_SOURCE_BYTES >> 20} MB. Save it with "
-            "compression or at a smaller size, then upload it again."
+            f"The file size is {size >> 20} MB, but the limit is {MAX_SOURCE_BYTES >> 20} MB. Save "
+            "the file with compression or at a smaller size, then upload it again."
         )
 
 
@@ -236,7 +236,7 @@ def _meaning(what: str, error: ClientError) -> PixianS3Error:
     if code in _DENIED and "kms:Decrypt" in str(error):
         # Only sources are decrypted, so `what` is the source.
         return Rejected(
-            f"{what} is encrypted with a KMS key that this service may not use. Upload it again "
+            f"{what} is encrypted with a KMS key that this service can't use. Upload it again "
             "without that key."
         )
     if code in _DENIED:
@@ -245,7 +245,7 @@ def _meaning(what: str, error: ClientError) -> PixianS3Error:
             "function's role, and the bucket policy."
         )
     if code in _CONFLICT:
-        return Conflict(f"{what} has been changed in the meantime.")
+        return Conflict(f"{what} was changed in the meantime.")
     if code == "InvalidObjectState":
         return Rejected(
             f"{what} is archived (Glacier). Restore it, or upload it again in another storage "

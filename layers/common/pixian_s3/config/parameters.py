@@ -124,7 +124,7 @@ PIXIAN: tuple[Parameter, ...] = (
         "test",
         Boolean(),
         default=False,
-        description="Test mode: results are free of charge but have a watermark.",
+        description="Test mode: results are free of charge and have a watermark.",
     ),
     Parameter(
         "max_pixels",
@@ -135,7 +135,7 @@ PIXIAN: tuple[Parameter, ...] = (
     ),
     Parameter(
         "background.color",
-        Text("#[0-9A-Fa-f]{6}", "a colour like #FFFFFF, with its #"),
+        Text("#[0-9A-Fa-f]{6}", "a colour like #FFFFFF, including the #"),
         None,
         "The colour behind the cutout. If it isn't set, the background is transparent.",
     ),
@@ -165,7 +165,7 @@ PIXIAN: tuple[Parameter, ...] = (
         "result.vertical_alignment",
         Choice(("top", "middle", "bottom")),
         "middle",
-        "The vertical position of the cutout if it is less high than result.target_size.",
+        "The vertical position of the cutout if it doesn't fill the height of result.target_size.",
     ),
     Parameter(
         "output.format",
@@ -188,8 +188,8 @@ PIPELINE: tuple[Parameter, ...] = (
         Choice(("upload", "url", "base64")),
         "upload",
         "How Pixian receives the image: upload sends the file, url sends a presigned URL of the "
-        "source, base64 sends the file as text. Converted images, and images over 1 MB for base64, "
-        "are uploaded instead.",
+        "source, and base64 sends the file as text. Converted images, and images over 1 MB for "
+        "base64, are uploaded instead.",
     ),
     Parameter(
         "convert",
@@ -208,8 +208,8 @@ PIPELINE: tuple[Parameter, ...] = (
         "result_key",
         Text(
             rf"{_KEY_PARTS}\{{stem\}}{_KEY_PARTS}\{{suffix\}}",
-            "made of {path}, {stem}, {source_suffix} and plain text, contain {stem} and end in "
-            "{suffix}",
+            "text that contains {stem}, ends in {suffix}, and has no other placeholders except "
+            "{path} and {source_suffix}",
         ),
         "{path}{stem}{suffix}",
         "The key of the result. For shoes/a.jpg, {path} is shoes/, {stem} is a and {source_suffix} "

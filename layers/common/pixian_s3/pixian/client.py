@@ -223,7 +223,7 @@ def _check(response: requests.Response, seconds_left: Callable[[], float]) -> No
     mime_type = _mime_type(response)
     if mime_type not in _SUFFIXES:
         raise Unavailable(
-            f"Pixian answered 200 with {mime_type or 'no content type'} in place of an image.",
+            f"Pixian answered 200 with {mime_type or 'no content type'} instead of an image.",
             maybe_charged=True,
             status=response.status_code,
         )
