@@ -62,11 +62,11 @@ class Lane:
             raise Blocked(reason, status=status, for_all=False)
 
     def counts(self, error: RetryLater | None, now: float) -> bool:
-        """Whether an error is to be counted for the pace: Pixian took no image, and it isn't known.
+        """Whether to count a failure for the pace; if so, remember when.
 
         Args:
-            error: why an image couldn't be processed.
-            now: seconds since the epoch.
+            error: Why an image couldn't be processed; None if it could.
+            now: Seconds since the epoch.
         """
         not_taken = isinstance(error, Throttled) or (isinstance(error, Blocked) and error.for_all)
         if not not_taken or 0 <= now - self._counted_at < COUNT_SECONDS:

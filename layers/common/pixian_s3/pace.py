@@ -46,7 +46,7 @@ class Observation:
 
     Attributes:
         backlog: Messages in the retry queue that could be received now.
-        throttles: The total number of 429 answers so far.
+        throttles: The total number of throttles counted so far (`aws/throttles.py`).
         now: Seconds since the epoch.
     """
 
@@ -64,7 +64,7 @@ class Pace:
     Attributes:
         lanes: Lanes that may call in parallel.
         backlog: Whether there is a backlog, or was one less than `IDLE_SECONDS` ago.
-        throttles: The total number of 429 answers at the observation.
+        throttles: The total number of throttles counted at the observation.
         observed_at: The time of the observation.
         quiet_since: The start of the current period with a backlog but without a 429 or a step up.
         backlog_at: The last time that a backlog was observed.

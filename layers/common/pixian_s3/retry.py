@@ -39,7 +39,7 @@ IN_PROGRESS_DELAY_SECONDS = 20
 """The time until the next attempt at an image that another invocation is working on."""
 
 WRITE_PAUSES_SECONDS = (1, 2, 4, 8, 16, 32)
-"""The pauses between attempts to store a result, which may have been paid for."""
+"""The pauses between attempts to write a result or a report on a call that was paid for."""
 
 WRITE_SECONDS = 120
 """The minimum time left to attempt another write: the S3 client waits up to 20 s for an answer, and

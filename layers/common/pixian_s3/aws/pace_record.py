@@ -1,4 +1,4 @@
-"""The pace's item in the table: the count of 429 answers, and the last decision."""
+"""The pace's item in the table: the number of throttles, and the last decision."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Remembered:
     Attributes:
         pace: The last decision; None if there is none.
         setting: The current limits; None while they are being changed or if a change failed.
-        throttles: The total number of 429 answers so far.
+        throttles: The total number of throttles counted so far.
     """
 
     pace: Pace | None
@@ -46,14 +46,14 @@ class Remembered:
 
 
 class PaceRecord:
-    """The item, which never expires: lanes count 429 answers, PaceFunction saves its decisions."""
+    """The item, which never expires: lanes count throttles, PaceFunction saves its decisions."""
 
     def __init__(self, dynamodb: "DynamoDBClient", table_name: str) -> None:
         self._dynamodb = dynamodb
         self._at: dict[str, Any] = {"TableName": table_name, "Key": {"id": {"S": ID}}}
 
     def read(self) -> Remembered:
-        """Read the last decision and the number of 429 answers so far.
+        """Read the last decision and the number of throttles so far.
 
         Raises:
             ClientError, BotoCoreError: The table is unavailable.
