@@ -5,7 +5,6 @@ python -m tests.fault_injection [--seed N] [--count N] [--only NUMBER]
 
 import argparse
 import multiprocessing
-import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import cast
 
 from tqdm import tqdm
 
+from tests.builders import fresh_seed
 from tests.fault_injection.plan import CELLS, Run, plan
 from tests.fault_injection.play import Record
 from tests.fault_injection.table import failures, table
@@ -23,11 +23,6 @@ from tests.fault_injection.world import world
 
 COUNT = 10 * len(CELLS)
 PROCESSES = 2
-
-
-def fresh_seed() -> int:
-    """Another one each time, so that the promises hold for more than the seeds that were tried."""
-    return random.randrange(1_000_000)  # noqa: S311 - nothing is kept secret by it
 
 
 def play(runs: list[Run], sabotage: Callable[[], None] | None = None) -> Iterator[Record]:
@@ -89,7 +84,7 @@ def main() -> None:
     """Play what the command line asks for."""
     parser = argparse.ArgumentParser(description="Play every fault at every step.")
     parser.add_argument(
-        "--seed", type=int, default=fresh_seed(), help="repeats a matrix; another one by default"
+        "--seed", type=int, default=fresh_seed(), help="repeats a matrix; a fresh one by default"
     )
     parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--only", type=int, help="one run's number; its log is printed, too")

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from tests.builders import fresh_seed
 from tests.fault_injection.plan import CELLS, LEFT_OUT, Fault, Run, Scene, Start, plan
 from tests.fault_injection.play import Record
 from tests.fault_injection.points import Kind, Point
-from tests.fault_injection.run_matrix import COUNT, fresh_seed, play_all
+from tests.fault_injection.run_matrix import COUNT, play_all
 from tests.fault_injection.sabotage import no_lease_and_no_report
 from tests.fault_injection.table import failures, table
 

@@ -18,6 +18,7 @@ from functools import partial
 from itertools import batched
 from multiprocessing.connection import Connection
 
+from tests.builders import fresh_seed
 from tests.fuzz.corpus import Case, plan
 from tests.fuzz.service import services
 from tests.fuzz.stack import Ending, stack
@@ -168,14 +169,15 @@ def faults(ended: list[Ended]) -> list[str]:
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description="Send bad files through the upload function.")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=fresh_seed())
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--all", action="store_true", help="print every file's ending, too")
     arguments = parser.parse_args()
+    print(f"SEED={arguments.seed}", flush=True)
     ended = run(arguments.seed, arguments.count)
     if arguments.all:
         print(*ended, sep="\n")
-    print(f"seed {arguments.seed}", table(ended), sep="\n")
+    print(table(ended))
     slowest = max(ended, key=lambda each: each.seconds)
     largest = max(ended, key=lambda each: each.peak_mb)
     print(f"slowest: {slowest.kind}, {slowest.name}: {slowest.seconds:.1f} s")
