@@ -66,28 +66,20 @@ class Record:
 
     def has_done(self, job: Job, digest: str) -> bool:
         """Whether this upload is done with these parameters."""
-        recorded = (self.source, self.upload, self.digest)
-        return self.done and recorded == (job.key, job.upload_id, digest)
+        return self.done and self._is_about(job) and self.digest == digest
 
     def mark_done(self, job: Job) -> Self:
         """The record with this upload done; unchanged if it is about another upload."""
-        is_about_it = (self.source, self.upload) == (job.key, job.upload_id)
-        return replace(self, done=True) if is_about_it else self
+        return replace(self, done=True) if self._is_about(job) else self
 
-    def for_upload(self, job: Job, digest: str) -> Self:
+    def for_upload(self, job: Job, digest: str) -> "Record":
         """The record to start work on this upload: not done, but with its calls so far."""
-        if (self.source, self.upload) != (job.key, job.upload_id):
-            return replace(
-                self,
-                source=job.key,
-                upload=job.upload_id,
-                sequencer=job.sequencer,
-                digest=digest,
-                done=False,
-                unknown=0,
-                told=0,
-            )
-        return replace(self, digest=digest, done=False)
+        if self._is_about(job):
+            return replace(self, digest=digest, done=False)
+        return Record(job.key, job.upload_id, job.sequencer, digest)
+
+    def _is_about(self, job: Job) -> bool:
+        return (self.source, self.upload) == (job.key, job.upload_id)
 
 
 @dataclass(frozen=True)
