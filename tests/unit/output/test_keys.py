@@ -71,6 +71,11 @@ def test_long_keys_that_differ_at_their_end_have_reports_of_their_own(letter: st
     assert report_key(long + "1") != report_key(long + "2")
 
 
+def test_the_report_of_a_long_key_is_not_that_of_a_shorter_one() -> None:
+    report = report_key("a" * 1020)
+    assert report_key(report.removesuffix(".error.json")) != report
+
+
 @pytest.mark.parametrize(("key", "name"), [("a/b/ü.jpg", "ü.jpg"), ("a.jpg", "a.jpg")])
 def test_pixian_hears_the_last_part_of_the_key(key: str, name: str) -> None:
     assert file_name(key) == name

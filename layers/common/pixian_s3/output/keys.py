@@ -12,6 +12,9 @@ MAX_KEY_BYTES = 1024
 
 REPORT_SUFFIX = ".error.json"
 
+# What `report_key` makes of a long key: its beginning, and a hash.
+_SHORTENED = re.compile(r"-[0-9a-f]{64}")
+
 
 def result_key(source_key: str, suffix: str, settings: Settings) -> str:
     """The key of a source's result.
@@ -44,9 +47,13 @@ def sidecar_key(result_key: str) -> str:
 
 
 def report_key(source_key: str) -> str:
-    """The source's key followed by `.error.json`; a very long key is shortened and made unique."""
+    """The source's key followed by `.error.json`; a very long key is shortened and made unique.
+
+    A key that looks like a shortened one is shortened, too. Otherwise, two keys could have the
+    same report.
+    """
     key = source_key + REPORT_SUFFIX
-    if len(key.encode()) <= MAX_KEY_BYTES:
+    if len(key.encode()) <= MAX_KEY_BYTES and not _SHORTENED.match(source_key[-65:]):
         return key
     unique = "-" + hashlib.sha256(source_key.encode()).hexdigest() + REPORT_SUFFIX
     return source_key.encode()[: MAX_KEY_BYTES - len(unique)].decode(errors="ignore") + unique
