@@ -391,7 +391,7 @@ class Simulation:
         self._calls -= 1
         error = cast(RetryLater, lane.error)
         job, delay = retry.after(error, lane.job, self._now)
-        if retry.why_give_up(error, job, 0, self._now):
+        if retry.why_give_up(error, job, 0, 0, self._now):
             self._outcome.given_up += 1
             self._end(job, 1)
         else:

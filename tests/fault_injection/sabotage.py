@@ -10,15 +10,15 @@ from pixian_s3.aws.s3 import Buckets
 def no_lease_and_no_report() -> None:
     """Every invocation gets every lease and finds nothing recorded; no report is written."""
 
-    def acquire(_: Leases, result_key: str, *__: Any) -> Lease:
-        return Lease(result_key, uuid4().hex, Record())
+    def acquire(_: Leases, result: str, *__: Any) -> Lease:
+        return Lease(result, uuid4().hex, Record())
 
-    def note_call(_: Leases, __: Lease, record: Record) -> Record:
+    def note(_: Leases, __: Lease, record: Record) -> Record:
         return record
 
     def nothing(*_: Any) -> None: ...
 
     Leases.acquire = acquire  # type: ignore[assignment, method-assign]
-    Leases.note_call = note_call  # type: ignore[assignment, method-assign]
+    Leases.note = note  # type: ignore[assignment, method-assign]
     Leases.release = nothing  # type: ignore[assignment, method-assign]
     Buckets.put_report = nothing  # type: ignore[assignment, method-assign]

@@ -12,12 +12,12 @@ from pixian_s3.aws.lease import Leases
 from pixian_s3.aws.s3 import Buckets
 from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.batch import CRASHED, process_all
-from pixian_s3.errors import AccessDenied, InProgress, Unavailable
+from pixian_s3.errors import AccessDenied, Unavailable
 from pixian_s3.job import Job
 from pixian_s3.pixian import client
 from tests.builders import picture
 from tests.integration.servers import Answer, refusal
-from tests.integration.world import INPUT, OUTPUT, World
+from tests.integration.world import INPUT, World
 
 HTML = Answer(body=b"<html>", content_type="text/html")
 
@@ -90,7 +90,7 @@ def test_a_function_that_is_killed_in_every_call_makes_no_more_than_three(world:
     assert len(world.pixian.calls) == retry.MAX_UNKNOWN_CALLS
     assert log.total("RetriesExhausted") == 1
     assert "3 calls" in world.report()["error"]
-    assert [left.calls_before_redrive for left in world.dead_letters()] == [3]
+    assert [left.redrives for left in world.dead_letters()] == [1]
 
 
 def newer_result(world: World, job: Job) -> Job:
@@ -123,7 +123,7 @@ def test_it_is_counted_when_the_image_is_given_up(world: World) -> None:
     die_in_calls(world, job, times=2)
     process_all([job], world.processor, CRASHED)
     assert world.log().total("MaybeCharged") == 2
-    assert [left.calls_before_redrive for left in world.dead_letters()] == [2]
+    assert [left.redrives for left in world.dead_letters()] == [1]
 
 
 @pytest.mark.parametrize("answer", [refusal(429), refusal(500), refusal(402), refusal(400)])
@@ -226,25 +226,51 @@ def test_what_has_its_result_is_not_given_up(world: World, monkeypatch: pytest.M
     assert (world.output_keys(), world.dead_letters()) == (["shoes/a.png"], [])
 
 
-def test_a_report_that_an_earlier_try_could_not_remove_goes_at_the_end(world: World) -> None:
+def test_a_report_that_an_earlier_try_could_not_remove_goes_at_the_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Given an image that has its result, and the report of the file before it
     world.process(world.upload(body=b"no image"))
-    report = world.output("shoes/a.jpg.error.json")
-    about = world.metadata("shoes/a.jpg.error.json")
     job = world.upload()
-    world.process(job)
-    world.s3.put_object(Bucket=OUTPUT, Key="shoes/a.jpg.error.json", Body=report, Metadata=about)
-    # When every try crashed in removing it
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Buckets, "delete_report", die)
+        with pytest.raises(Killed):
+            world.process(job)
+    # When every try was killed in removing it
+    world.pass_deadline()
     process_all([job], world.processor, CRASHED)
     # Then it is removed, and nothing is given up
     assert (world.output_keys(), world.dead_letters()) == (["shoes/a.png"], [])
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a bug"), Unavailable("S3 is away")])
-def test_an_image_that_cannot_even_be_given_up_at_first_is_given_up(
-    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+def test_an_image_that_cannot_even_be_looked_for_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given an image whose attempts all crashed, and one more failure at its result
+    # Given an image whose attempts all crashed, and one more crash at its result
+    _fail_once(monkeypatch, RuntimeError("a bug"))
+    job = world.upload()
+    # When it is given up
+    process_all([job], world.processor, CRASHED)
+    # Then it has its report, and is a dead letter
+    assert "5 attempts" in world.report()["error"]
+    assert world.dead_letters() == [job.dead_letter()]
+
+
+def test_an_image_is_not_given_up_while_s3_is_unavailable(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_once(monkeypatch, Unavailable("S3 is away"))
+    job = world.upload()
+    process_all([job], world.processor, CRASHED)
+    assert (world.output_keys(), world.dead_letters()) == ([], [])
+    assert world.waiting() == [(job.failed(), 5)]
+
+
+def _fail_once(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     head, errors = Buckets.head, iter([error])
 
     def fail(*arguments: Any) -> Any:
@@ -253,28 +279,14 @@ def test_an_image_that_cannot_even_be_given_up_at_first_is_given_up(
         return head(*arguments)
 
     monkeypatch.setattr(Buckets, "head", fail)
-    # When it is given up
-    job = world.upload()
-    process_all([job], world.processor, CRASHED)
-    # Then it has its report, and is a dead letter
-    assert "5 attempts" in world.report()["error"]
-    assert world.dead_letters() == [job]
 
 
 def test_an_image_at_pixian_is_not_given_up(world: World) -> None:
     job = world.upload()
     other = world._connect()
-    refused: list[Exception] = []
-
-    def give_up() -> None:
-        try:
-            process_all([job], other, CRASHED)
-        except* InProgress as errors:
-            refused.extend(errors.exceptions)
-
-    world.pixian.meanwhile = give_up
+    world.pixian.meanwhile = lambda: process_all([job], other, CRASHED)
     log = world.process(job)
-    assert len(refused) == 1
+    assert world.waiting() == [(job, retry.IN_PROGRESS_DELAY_SECONDS)]
     assert (log.total("MaybeCharged"), world.output_keys()) == (0, ["shoes/a.png"])
 
 

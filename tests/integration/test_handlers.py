@@ -69,16 +69,23 @@ def test_an_upload_becomes_a_result(stack: World) -> None:
     assert stack.output_keys() == ["products/Müller & Söhne/été 100%+1 (2).png"]
 
 
-def test_each_record_of_an_upload_has_its_ending(stack: World) -> None:
-    upload(uploaded(stack, "s3-multi-record"), Context())
-    assert stack.output_keys() == ["shoes/left.png", "shoes/right.png"]
+def test_each_record_of_an_upload_becomes_a_message_of_its_own(stack: World) -> None:
+    event = uploaded(stack, "s3-multi-record")
+    upload(event, Context())
+    assert (stack.output_keys(), stack.pixian.calls) == ([], [])
+    assert [(job.key, seconds) for job, seconds in stack.waiting()] == [
+        ("shoes/left.jpg", 0),
+        ("shoes/right.png", 0),
+        ("shoes/", 0),
+    ]
 
 
 def test_both_functions_wait_after_a_throttle_before_they_take_other_work(
     stack: World, waits: list[float]
 ) -> None:
     stack.pixian.answers = [refusal(429), refusal(429), refusal(429, retry_after="40")]
-    upload(uploaded(stack, "s3-multi-record"), Context())
+    for _ in range(2):
+        upload(uploaded(stack, "s3-put-encoded-key"), Context())
     assert waits == [5, 10]
     retry(batch(stack.upload("a.jpg").to_message()), Context())
     assert waits == [5, 10, 40]
@@ -87,18 +94,6 @@ def test_both_functions_wait_after_a_throttle_before_they_take_other_work(
     stack.pixian.answers = [refusal(429)]
     retry(batch(stack.upload("c.jpg").to_message()), Context())
     assert waits == [5, 10, 40, 5]
-
-
-def test_a_crash_in_one_record_doesnt_stop_the_others(stack: World) -> None:
-    # Given that the first can't go to the queue, which is gone
-    event = uploaded(stack, "s3-multi-record")
-    stack.pixian.answers = [refusal(503)]
-    boto3.client("sqs").delete_queue(QueueUrl=stack.environment.retry_queue_url)
-    # When
-    with pytest.raises(ExceptionGroup):
-        upload(event, Context())
-    # Then
-    assert stack.output_keys() == ["shoes/right.png"]
 
 
 def test_the_test_event_of_s3_does_nothing(stack: World) -> None:
@@ -178,20 +173,22 @@ def test_after_five_tries_it_is_a_dead_letter_with_a_report(stack: World) -> Non
     # Then it ends as a dead letter with a report, without another call
     assert failed(answer) == []
     assert "5 attempts" in stack.report()["error"]
-    assert stack.dead_letters() == [job.reset_for_redrive(unknown_calls=0)]
+    assert stack.dead_letters() == [job.dead_letter()]
     assert stack.pixian.calls == []
 
 
-def test_of_an_event_that_crashed_whole_what_is_done_is_not_given_up(stack: World) -> None:
-    # Given an event of two images that never came to its end, though one has its result
-    event = uploaded(stack, "s3-multi-record")
-    upload({"Records": event["Records"][:1]}, Context())
-    envelope = json.dumps({"requestPayload": event})
+def test_of_an_event_that_crashed_whole_no_image_is_given_up_for_another(stack: World) -> None:
+    # Given an event of two images that never came to its end
+    envelope = json.dumps({"requestPayload": uploaded(stack, "s3-multi-record")})
     # When it comes for the sixth time
-    retry(received(batch(envelope), MAX_RECEIPTS + 1), Context())
-    # Then only the other is a dead letter
-    assert stack.output_keys() == ["shoes/left.png", "shoes/right.png.error.json"]
-    assert [job.key for job in stack.dead_letters()] == ["shoes/right.png"]
+    answer = retry(received(batch(envelope), MAX_RECEIPTS + 1), Context())
+    # Then each has its own attempts
+    assert (failed(answer), stack.dead_letters()) == ([], [])
+    assert [job.key for job, _ in stack.waiting()] == [
+        "shoes/left.jpg",
+        "shoes/right.png",
+        "shoes/",
+    ]
 
 
 def test_a_batch_that_crashed_whole_is_failed_and_not_raised(

@@ -8,7 +8,6 @@ from typing import Any, cast
 import pytest
 
 from pixian_s3 import retry
-from pixian_s3.batch import process_all
 from tests.builders import picture
 from tests.integration.servers import Answer, refusal
 from tests.integration.world import INPUT, OUTPUT, SECRET, World
@@ -102,18 +101,9 @@ def test_a_duplicate_costs_nothing_though_its_result_was_deleted(world: World) -
 def test_a_duplicate_costs_nothing_though_its_lease_expired_and_was_deleted(world: World) -> None:
     job = world.upload()
     world.process(job)
-    for item in world.dynamodb.scan(TableName="leases")["Items"]:
-        world.dynamodb.delete_item(TableName="leases", Key={"id": item["id"]})
+    forget_leases(world)
     world.process(job)
     assert len(world.pixian.calls) == 1
-
-
-def test_a_duplicate_removes_a_report_that_stayed_behind(world: World) -> None:
-    job = world.upload()
-    world.process(job)
-    world.s3.put_object(Bucket=OUTPUT, Key="shoes/a.jpg.error.json", Body=b"{}")
-    world.process(job)
-    assert world.output_keys() == ["shoes/a.png"]
 
 
 def test_an_event_older_than_the_result_is_skipped(world: World) -> None:
@@ -131,18 +121,39 @@ def test_a_newer_upload_replaces_the_result(world: World) -> None:
     assert world.metadata("shoes/a.png")["source-version-id"] == newer.version_id
 
 
-def test_other_parameters_replace_the_result(world: World) -> None:
-    job = world.upload()
-    world.process(job)
-    world.configure(defaults={"test": True, "max_pixels": 1000})
-    _wait_for_the_configuration(world)
-    world.process(job)
+def test_other_parameters_replace_the_result_at_the_next_upload(world: World) -> None:
+    world.process(world.upload())
+    _configure(world, max_pixels=1000)
+    again = world.upload()
+    world.process(again)
     assert len(world.pixian.calls) == 2
+    assert world.metadata("shoes/a.png")["source-version-id"] == again.version_id
 
 
-def _wait_for_the_configuration(world: World) -> None:
-    fresh = world._connect()
-    world.processor = fresh
+def test_they_are_no_reason_to_pay_for_the_same_upload_again(world: World) -> None:
+    # Given two deliveries under two configurations, and a lane that still has the older one
+    job, older = world.upload(), world.processor
+    _configure(world, max_pixels=1000)
+    world.process(job)
+    written = world.metadata("shoes/a.png")
+    # When the lease is still there, and when it isn't
+    older.process(job)
+    forget_leases(world)
+    older.process(job)
+    # Then there is one call, and its result stays
+    assert (len(world.pixian.calls), world.metadata("shoes/a.png")) == (1, written)
+
+
+def _configure(world: World, **defaults: Any) -> None:
+    """Publish a configuration, and have a new lane that has it."""
+    world.processor.configuration.current()
+    world.configure(defaults=defaults)
+    world.processor = world._connect()
+
+
+def forget_leases(world: World) -> None:
+    for item in world.dynamodb.scan(TableName="leases")["Items"]:
+        world.dynamodb.delete_item(TableName="leases", Key={"id": item["id"]})
 
 
 # ---- Rejected -----------------------------------------------------------------------------------
@@ -264,7 +275,7 @@ def test_one_failure_too_many_ends_in_the_dead_letter_queue(world: World) -> Non
     world.pixian.answers = [refusal(429)]
     job = world.upload()
     log = world.process(replace(job, failures=retry.MAX_FAILURES))
-    assert world.dead_letters() == [job]
+    assert world.dead_letters() == [job.dead_letter()]
     assert (world.waiting(), log.total("RetriesExhausted")) == ([], 1)
     assert "dead-letter queue" in world.report()["what_now"]
 
@@ -279,7 +290,7 @@ def test_too_many_calls_of_unknown_outcome_end_in_the_dead_letter_queue(world: W
         waited.append(world.waiting()[-1][0])
     # Then it was called three times, and its dead letter says so
     assert len(world.pixian.calls) == retry.MAX_UNKNOWN_CALLS
-    assert [left.calls_before_redrive for left in world.dead_letters()] == [retry.MAX_UNKNOWN_CALLS]
+    assert [left.redrives for left in world.dead_letters()] == [1]
 
 
 def test_a_redriven_job_is_called_again(world: World) -> None:
@@ -293,29 +304,17 @@ def test_a_redriven_job_is_called_again(world: World) -> None:
     world.process(letter)
     # Then
     assert len(world.pixian.calls) == 4
-    assert world.waiting()[-1][0].calls_before_redrive == 3
+    assert world.waiting()[-1][0].redrives == 1
 
 
 def test_blocked_for_too_long_ends_in_the_dead_letter_queue(world: World) -> None:
     world.pixian.answers = [refusal(402)]
     job = world.upload()
     world.process(replace(job, blocked_since=world.now - retry.MAX_BLOCKED_SECONDS - 1))
-    assert world.dead_letters() == [job]
+    assert world.dead_letters() == [job.dead_letter()]
 
 
-# ---- Several ------------------------------------------------------------------------------------
-
-
-def test_a_crash_in_one_leaves_the_others_their_turn(world: World) -> None:
-    good = world.upload()
-    world.pixian.answers = [refusal(429)]
-    # Given that the first can't be put back: the queue is gone
-    world.sqs.delete_queue(QueueUrl=world.environment.retry_queue_url)
-    crashing = world.upload("b.jpg")
-    with pytest.raises(ExceptionGroup) as crash:
-        process_all([crashing, good], world.processor)
-    assert len(crash.value.exceptions) == 1
-    assert world.output_keys() == ["shoes/a.png"]
+# ---- Secrets -------------------------------------------------------------------------------------
 
 
 BASIC = base64.b64encode(f"me:{SECRET}".encode()).decode()

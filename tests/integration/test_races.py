@@ -1,13 +1,17 @@
 """Several uploads and events of one key at the same moment: the newest upload wins."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pixian_s3 import retry
+from pixian_s3.aws.lease import Leases
+from pixian_s3.aws.queues import Queues
 from pixian_s3.aws.s3 import Buckets
-from pixian_s3.batch import process_all
+from pixian_s3.batch import CRASHED, process_all
+from pixian_s3.errors import Unavailable
 from pixian_s3.images.prepare import prepare as really_prepare
 from pixian_s3.job import Job
 from tests.builders import picture
@@ -50,7 +54,7 @@ def test_of_two_invocations_at_a_time_one_calls(world: World) -> None:
 
 def test_two_files_of_one_stem_at_the_same_moment_cost_one_call(world: World) -> None:
     # Given that a.gif is at work, and there is no result of it yet
-    world.processor.leases.acquire("shoes/a.png", world.now, seconds_left=60)
+    world.processor.leases.acquire("shoes/a", world.now, seconds_left=60)
     # When a.jpg is processed
     world.process(world.upload("shoes/a.jpg"))
     # Then it waits, and no credit is spent
@@ -99,7 +103,7 @@ def overtake_with(newer: Job, world: World) -> None:
 
     def write() -> None:
         world.pixian.meanwhile = lambda: None
-        world.dynamodb.delete_item(TableName="leases", Key={"id": {"S": "lease#shoes/a.png"}})
+        world.dynamodb.delete_item(TableName="leases", Key={"id": {"S": "lease#shoes/a"}})
         other.process(newer)
 
     world.pixian.meanwhile = write
@@ -168,6 +172,149 @@ def test_a_good_upload_removes_the_report_that_came_at_the_same_moment(
     world.process(older)
     process_waiting(world)
     assert world.output_keys() == ["shoes/a.png"]
+
+
+def change_format(world: World) -> None:
+    world.processor.configuration.current()
+    world.configure(defaults={"output.format": "jpeg"})
+    world.pixian.answers = [Answer(body=picture(form="JPEG"), content_type="image/jpeg")]
+    world.processor = world._connect()
+
+
+@pytest.mark.parametrize("body", [A, b"no image"])
+def test_an_older_upload_is_skipped_though_the_format_changed_since(
+    world: World, body: bytes
+) -> None:
+    # Given an upload that was overtaken, and results of another type since
+    older, newer = world.upload(body=body), world.upload(body=B)
+    world.process(newer)
+    change_format(world)
+    # When its turn comes
+    world.process(older)
+    # Then it leaves nothing beside the newer one's result
+    assert (len(world.pixian.calls), world.output_keys()) == (1, ["shoes/a.png"])
+
+
+def test_an_older_upload_has_no_result_beside_the_report_of_a_newer_one(world: World) -> None:
+    # Given a newer upload that was given up, and whose lease is gone
+    older, newer = world.upload(body=A), world.upload(body=B)
+    world.pixian.answers = [refusal(503)]
+    world.process(replace(newer, failures=retry.MAX_FAILURES))
+    world.dynamodb.delete_item(TableName="leases", Key={"id": {"S": "lease#shoes/a"}})
+    # When the older one's turn comes
+    log = world.process(older)
+    # Then
+    assert log.total("ImagesSkipped") == 1
+    assert world.output_keys() == ["shoes/a.jpg.error.json"]
+    assert len(world.pixian.calls) == 1
+
+
+# ---- The last try -------------------------------------------------------------------------------
+
+
+def test_a_last_try_that_comes_twice_leaves_no_result_beside_the_dead_letter(world: World) -> None:
+    # Given a message of which SQS delivers two copies on its last try
+    world.pixian.answers = [refusal(503)]
+    job = replace(world.upload(), failures=retry.MAX_FAILURES)
+    world.process(job)
+    # When the second comes after it was given up
+    log = world.process(job)
+    # Then it is skipped; redriven, it is processed
+    assert (log.total("ImagesSkipped"), world.output_keys()) == (1, ["shoes/a.jpg.error.json"])
+    (letter,) = world.dead_letters()
+    world.process(letter)
+    assert world.output_keys() == ["shoes/a.png"]
+    # Even later, the copy does nothing
+    assert world.process(job).total("ImagesSkipped") == 1
+
+
+def test_one_that_was_killed_while_it_was_given_up_is_a_dead_letter(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an image that was recorded as given up, but whose dead letter wasn't sent
+    job = replace(world.upload(), failures=retry.MAX_FAILURES)
+    world.pixian.answers = [refusal(503)]
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Queues, "send_dead_letter", die)
+        dying.setattr(Leases, "release", lambda *_: None)
+        with pytest.raises(KeyboardInterrupt):
+            world.process(job)
+    world.pass_deadline()
+    # When its message comes again
+    world.process(job)
+    # Then
+    assert world.dead_letters() == [job.dead_letter()]
+    assert "503" in world.report()["error"]
+    assert len(world.pixian.calls) == 1
+
+
+def test_nothing_is_given_up_while_the_configuration_is_unavailable(world: World) -> None:
+    # Given an image that has its result, and a new lane without a configuration
+    job = world.upload()
+    world.process(job)
+    world.appconfig.away = True
+    world.processor = world._connect()
+    # When it is received once too often, or has been blocked for too long
+    process_all([job], world.processor, CRASHED)
+    process_all(
+        [replace(job, blocked_since=world.now - retry.MAX_BLOCKED_SECONDS - 1)], world.processor
+    )
+    # Then it waits, and nothing is beside its result
+    assert [seconds for _, seconds in world.waiting()] == [retry.BLOCKED_DELAY_SECONDS] * 2
+    assert (world.output_keys(), world.dead_letters()) == (["shoes/a.png"], [])
+
+
+# ---- Sidecars -----------------------------------------------------------------------------------
+
+
+def test_no_sidecar_tells_of_a_result_that_was_not_stored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a result with its sidecar, and a newer one that can't be stored
+    world.configure(defaults={"pipeline": {"sidecar": True}})
+    first = world.upload(body=A)
+    world.process(first)
+    with monkeypatch.context() as away:
+        away.setattr(Buckets, "_put_result", _unavailable)
+        world.process(world.upload(body=B))
+    # Then the sidecar is that of the result
+    assert sidecar_version(world) == first.version_id
+
+
+def test_a_killed_attempt_leaves_a_sidecar_to_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure(defaults={"pipeline": {"sidecar": True}})
+    world.process(world.upload(body=A))
+    job = world.upload(body=B)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Buckets, "put_sidecar", die)
+        with pytest.raises(KeyboardInterrupt):
+            world.process(job)
+    world.pass_deadline()
+    # When it comes again, even after a newer upload that was rejected
+    world.process(world.upload(body=b"no image"))
+    world.process(job)
+    # Then
+    assert world.metadata("shoes/a.png")["source-version-id"] == job.version_id
+    assert sidecar_version(world) == job.version_id
+    assert len(world.pixian.calls) == 2
+
+
+def sidecar_version(world: World) -> object:
+    return json.loads(world.output("shoes/a.png.json"))["source"]["version_id"]
+
+
+def _unavailable(*_: object) -> None:
+    raise Unavailable("S3 is away")
 
 
 # ---- The same content again ---------------------------------------------------------------------

@@ -24,7 +24,7 @@ JOBS = st.builds(
     sequencer=st.text("0123456789ABCDEF"),
     event_time=st.floats(0, 1e11),
     failures=st.integers(0, 1000),
-    calls_before_redrive=st.integers(0, 10),
+    redrives=st.integers(0, 10),
     blocked_since=st.none() | st.floats(1, 1e11),
 )
 
@@ -146,20 +146,23 @@ BEFORE = {
     "sequencer": "0055AED6DCD90281E5",
     "event_time": NOON,
     "failures": 2,
-    "calls_before_redrive": 1,
+    "redrives": 1,
     "blocked_since": NOON,
 }
-"""A message of version 1, as it was written before messages said their version."""
+"""A message, without a version as those of version 1."""
 
 
-def test_a_message_of_the_version_before_is_read() -> None:
-    job = make_job(failures=2, calls_before_redrive=1, blocked_since=NOON)
-    assert jobs_from_message(json.dumps(BEFORE)) == [job]
+@pytest.mark.parametrize("calls", ["calls_before_redrive", "forgiven"])
+@pytest.mark.parametrize(("number", "redrives"), [(0, 0), (3, 1)])
+def test_a_message_of_a_version_before_is_read(calls: str, number: int, redrives: int) -> None:
+    before = {name: value for name, value in BEFORE.items() if name != "redrives"}
+    job = make_job(failures=2, redrives=redrives, blocked_since=NOON)
+    assert jobs_from_message(json.dumps(before | {calls: number})) == [job]
 
 
 def test_a_message_of_a_later_version_is_read() -> None:
     later = BEFORE | {"version": MESSAGE_VERSION + 1, "priority": "high", "parts": [{"x": 1}]}
-    job = make_job(failures=2, calls_before_redrive=1, blocked_since=NOON)
+    job = make_job(failures=2, redrives=1, blocked_since=NOON)
     assert jobs_from_message(json.dumps(later)) == [job]
 
 
@@ -182,10 +185,9 @@ def test_being_blocked_counts_from_the_first_time() -> None:
     assert make_job().blocked(NOON).blocked(NOON + 300).blocked_since == NOON
 
 
-def test_afresh_forgets_all_tries_and_forgives_what_they_may_have_cost() -> None:
-    tried = make_job(failures=9, calls_before_redrive=1, blocked_since=NOON)
-    assert tried.reset_for_redrive(unknown_calls=4) == make_job(calls_before_redrive=4)
-    assert tried.reset_for_redrive(unknown_calls=0) == make_job(calls_before_redrive=1)
+def test_a_dead_letter_has_all_its_attempts_again() -> None:
+    tried = make_job(failures=9, redrives=1, blocked_since=NOON)
+    assert tried.dead_letter() == make_job(redrives=2)
 
 
 def test_an_upload_is_told_from_others_without_versions_too() -> None:

@@ -74,14 +74,15 @@ def test_one_that_is_not_explained_is_found(message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spent", "unknown_calls"),
+    ("spent", "unknown", "gateway"),
     [
-        ({"failures": retry.MAX_FAILURES}, 0),
-        ({}, retry.MAX_UNKNOWN_CALLS),
-        ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS - 1}, 0),
+        ({"failures": retry.MAX_FAILURES}, 0, 0),
+        ({}, retry.MAX_UNKNOWN_CALLS, 0),
+        ({}, 0, retry.MAX_GATEWAY_CALLS),
+        ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS - 1}, 0, 0),
     ],
 )
-def test_a_dead_letter_is_explained(spent: dict[str, Any], unknown_calls: int) -> None:
-    why = retry.why_give_up(Unavailable("503"), make_job(**spent), unknown_calls, NOON)
+def test_a_dead_letter_is_explained(spent: dict[str, Any], unknown: int, gateway: int) -> None:
+    why = retry.why_give_up(Unavailable("503"), make_job(**spent), unknown, gateway, NOON)
     assert why is not None
     assert any(opening in why for opening in OPENINGS)

@@ -74,33 +74,41 @@ def test_a_write_is_repeated_for_a_while(error: PixianS3Error) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "unknown_calls"),
+    ("limit", "unknown", "gateway"),
     [
-        ({"failures": 99}, 0),
-        ({}, 2),
-        ({"calls_before_redrive": 1}, 3),
-        ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS}, 0),
+        ({"failures": 99}, 0, 0),
+        ({}, 2, 0),
+        ({}, 2, 19),
+        ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS}, 0, 0),
     ],
 )
 def test_up_to_its_last_try_a_job_may_be_tried_again(
-    limit: dict[str, Any], unknown_calls: int
+    limit: dict[str, Any], unknown: int, gateway: int
 ) -> None:
-    assert retry.why_give_up(Unavailable("503"), make_job(**limit), unknown_calls, NOON) is None
+    job = make_job(**limit)
+    assert retry.why_give_up(Unavailable("503"), job, unknown, gateway, NOON) is None
 
 
 @pytest.mark.parametrize(
-    ("limit", "unknown_calls", "why"),
+    ("limit", "unknown", "gateway", "why"),
     [
-        ({"failures": 100}, 0, "100 times"),
-        ({}, 3, "3 calls"),
-        ({"calls_before_redrive": 2}, 5, "5 calls"),
-        ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS - 1}, 0, "blocked for 4 days"),
+        ({"failures": 100}, 0, 0, "100 times"),
+        ({}, 3, 0, "3 calls"),
+        ({}, 1, 20, "21 calls"),
+        ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS - 1}, 0, 0, "blocked for 4 days"),
     ],
 )
 def test_after_its_last_try_it_is_given_up_and_told_why(
-    limit: dict[str, Any], unknown_calls: int, why: str
+    limit: dict[str, Any], unknown: int, gateway: int, why: str
 ) -> None:
     job = make_job(**limit)
-    assert why in (retry.why_give_up(Unavailable("503"), job, unknown_calls, NOON) or "")
+    assert why in (retry.why_give_up(Unavailable("503"), job, unknown, gateway, NOON) or "")
     # Another invocation is working on it, and may bring it to its end.
-    assert retry.why_give_up(InProgress("held"), job, unknown_calls, NOON) is None
+    assert retry.why_give_up(InProgress("held"), job, unknown, gateway, NOON) is None
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(0, 60), (1, 120), (14, 900), (19, 900)])
+def test_after_a_gateways_answer_an_image_waits_longer(failures: int, seconds: int) -> None:
+    for status in (502, 504):
+        error = Unavailable("bad gateway", status=status)
+        assert retry.after(error, make_job(failures=failures), NOON)[1] == seconds

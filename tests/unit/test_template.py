@@ -267,7 +267,7 @@ PROCESSING_AN_IMAGE = {
     "InputBucket/*": "s3:GetObject s3:GetObjectVersion s3:GetObjectTagging"
     " s3:GetObjectVersionTagging",
     "OutputBucket": "s3:ListBucket",
-    "OutputBucket/*": "s3:GetObject s3:PutObject s3:PutObjectTagging",
+    "OutputBucket/*": "s3:GetObject s3:PutObject s3:PutObjectTagging s3:AbortMultipartUpload",
     "OutputBucket/*.error.json": "s3:DeleteObject",
     "CredentialsSecret": "secretsmanager:GetSecretValue",
     "ConfigurationProfile": "appconfig:StartConfigurationSession appconfig:GetLatestConfiguration",

@@ -1,6 +1,6 @@
-"""What both functions do with the messages of an event: process the jobs, isolate failures."""
+"""What both functions do with an event or message: process its job."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from pixian_s3 import retry
 from pixian_s3.errors import UnreadableMessage
@@ -12,26 +12,23 @@ CRASHED = (
 )
 
 
-def process_all(jobs: Iterable[Job], processor: Processor, give_up: str | None = None) -> None:
-    """Process every job, then raise what failed.
+def process_all(jobs: Sequence[Job], processor: Processor, give_up: str | None = None) -> None:
+    """Process the job of an event; of several, send each to the retry queue in its own message.
+
+    So no job is tried again or given up because of another one. S3 sends one record per event.
 
     Args:
         jobs: The jobs of one event.
         processor: The processor of this invocation.
         give_up: As in `Processor.process`.
-
-    Raises:
-        ExceptionGroup: All failures, so that Lambda delivers the event again.
     """
-    failures = []
+    if len(jobs) > 1:
+        for job in jobs:
+            processor.queues.send(job, 0)
+        return
     for job in jobs:
-        try:
-            with processor.telemetry.logging_crashes(job.key):
-                processor.process(job, give_up)
-        except Exception as failure:
-            failures.append(failure)
-    if failures:
-        raise ExceptionGroup("Some images could not be processed", failures)
+        with processor.telemetry.logging_crashes(job.key):
+            processor.process(job, give_up)
 
 
 def send_unreadable(

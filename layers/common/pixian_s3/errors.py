@@ -7,12 +7,13 @@ PixianS3Error
 │   ├── InProgress           another invocation holds the lease on the image's result key
 │   └── Blocked              something else is at fault: credentials, credits, a permission, …
 │       ├── Unauthorized     401: the secret may have been rotated since it was cached
-│       └── AccessDenied     S3 denies access to one object
+│       └── AccessDenied     S3 or KMS denies access to one object
 ├── Skipped                  there is nothing to do for this image
 │   └── AlreadyDone          because its result exists
 ├── Rejected                 the image is at fault: error report, no retry
 ├── Exhausted                given up: error report and dead-letter queue
-├── NotFound, Conflict       what S3 answered; `process` decides what happens
+├── NotFound, Conflict,      what S3 answered; `process` decides what happens
+│   BadRequest
 ├── InvalidConfiguration     a configuration document with errors, which it lists
 └── UnreadableMessage        a message in the retry queue that contains no job
 """
@@ -118,7 +119,7 @@ class Unauthorized(Blocked):
 
 
 class AccessDenied(Blocked):
-    """S3 denies access to one object; others may be allowed.
+    """S3 or KMS denies access to one object; others may be allowed.
 
     Args:
         message: S3's answer.
@@ -161,6 +162,10 @@ class NotFound(PixianS3Error):
 
 class Conflict(PixianS3Error):
     """The object in S3 isn't the expected one: it has been replaced, deleted or created."""
+
+
+class BadRequest(PixianS3Error):
+    """S3 refuses a request as invalid, however often it is repeated."""
 
 
 class UnreadableMessage(PixianS3Error):

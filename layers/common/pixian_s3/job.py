@@ -16,9 +16,9 @@ from urllib.parse import unquote_plus
 
 from pixian_s3.errors import UnreadableMessage
 
-MESSAGE_VERSION = 3
-"""The version of the messages written here. Version 1 has no `version` field; up to version 2,
-`calls_before_redrive` was named `forgiven`."""
+MESSAGE_VERSION = 4
+"""The version of the messages written here. Version 1 has no `version` field. Up to version 3,
+`calls_before_redrive` or `forgiven`, a number of calls, shows that a job was redriven."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Job:
         sequencer: Orders the events of one key (see `is_newer`); empty if S3 sent none.
         event_time: When the object was uploaded, in seconds since the epoch; 0 if unknown.
         failures: Attempts in a row that failed with 429, 5xx or connection trouble.
-        calls_before_redrive: The calls of unknown outcome before the last redrive, which don't
-            count towards the limit of such calls.
+        redrives: How often it was redriven from the dead-letter queue, once the message is
+            processed.
         blocked_since: When the job was first blocked, in seconds since the epoch.
     """
 
@@ -45,7 +45,7 @@ class Job:
     sequencer: str = ""
     event_time: float = 0.0
     failures: int = 0
-    calls_before_redrive: int = 0
+    redrives: int = 0
     blocked_since: float | None = None
 
     @property
@@ -61,18 +61,9 @@ class Job:
         """The job after it was blocked, which doesn't count as a failure."""
         return replace(self, blocked_since=self.blocked_since or now)
 
-    def reset_for_redrive(self, unknown_calls: int) -> Self:
-        """The job to send to the dead-letter queue: after a redrive it has all its attempts again.
-
-        Args:
-            unknown_calls: Calls of unknown outcome so far.
-        """
-        return replace(
-            self,
-            failures=0,
-            calls_before_redrive=max(self.calls_before_redrive, unknown_calls),
-            blocked_since=None,
-        )
+    def dead_letter(self) -> Self:
+        """The job to send to the dead-letter queue; a redrive gives it all its attempts again."""
+        return replace(self, failures=0, redrives=self.redrives + 1, blocked_since=None)
 
     def to_message(self) -> str:
         """The body of an SQS message with this job."""
@@ -135,14 +126,14 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "sequencer": (str,),
     "event_time": (int, float),
     "failures": (int,),
-    "calls_before_redrive": (int,),
+    "redrives": (int,),
     "blocked_since": (int, float, NoneType),
 }
 
 
 def _checked(message: Mapping[str, Any]) -> Job:
-    if "forgiven" in message:
-        message = {"calls_before_redrive": message["forgiven"], **message}
+    if message.get("calls_before_redrive") or message.get("forgiven"):
+        message = {"redrives": 1, **message}
     known = {field.name: message[field.name] for field in fields(Job) if field.name in message}
     wrong = [name for name, value in known.items() if not _is_good(name, value)]
     if wrong:

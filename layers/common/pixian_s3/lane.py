@@ -20,10 +20,12 @@ class Lane:
 
     Attributes:
         throttles: The number of 429 answers since the last success.
+        writable: The configured prefixes whose results can be stored, as this lane has checked.
     """
 
     def __init__(self) -> None:
         self.throttles = 0
+        self.writable = set[str]()
         # Message and status only: the exception would keep its whole traceback alive.
         self._blocked: tuple[str, int | None] | None = None
         self._blocked_at = 0.0

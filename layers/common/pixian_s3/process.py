@@ -1,10 +1,11 @@
 """Process one image, from its job to its outcome. Start reading at `Processor.process`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from tempfile import TemporaryFile
+from typing import Any
 
 from pixian_s3 import retry
 from pixian_s3.attempt import Attempt, Outcome
@@ -18,10 +19,10 @@ from pixian_s3.aws.throttles import Throttles
 from pixian_s3.config.document import NO_SETTINGS, Settings
 from pixian_s3.errors import (
     AlreadyDone,
+    BadRequest,
     Blocked,
     Conflict,
     Exhausted,
-    InProgress,
     NotFound,
     PixianS3Error,
     Rejected,
@@ -37,6 +38,17 @@ from pixian_s3.output import documents, keys, metadata
 from pixian_s3.pixian import inputs
 from pixian_s3.pixian.client import Cutout, Pixian
 from pixian_s3.pixian.credentials import Credentials
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the output bucket has about a source: the object at the result's key, and the report."""
+
+    result: Head | None = None
+    report: Head | None = None
+
+
+_NOTHING = _Found()
 
 
 @dataclass(frozen=True)
@@ -61,8 +73,9 @@ class Processor:
 
         With `give_up`, give it up for that reason, unless it is done or another invocation has it.
         """
-        settings, key, record, call_noted, pause = NO_SETTINGS, "", Record(), False, 0
+        settings, key, suffix, record, call_noted, pause = NO_SETTINGS, "", "", Record(), False, 0
         lease: Lease | None = None
+        found = _NOTHING
         prepared: Prepared | None = None
         cutout: Cutout | None = None
         error: PixianS3Error | None = None
@@ -75,34 +88,43 @@ class Processor:
                 key = keys.result_key(job.key, settings.result_suffix, settings)
 
                 # 2. Acquire the lease. Report unreported calls before a write resets `told`.
-                lease = self.leases.acquire(key, self.now(), self.seconds_left())
+                without_suffix = keys.result_key(job.key, "", settings)
+                lease = self.leases.acquire(without_suffix, self.now(), self.seconds_left())
                 record = lease.record
                 self.telemetry.calls_cut_short(record.unreported, record.source)
                 record = replace(record, told=record.unknown)
 
-                # 3. Skip it if a newer upload, its result or its rejection is known.
-                if record.is_newer_than(job):
-                    raise Skipped("A newer upload of this file takes precedence.")
-                existing = self._replaceable(key, job, settings)
-                if record.has_done(job, settings.digest):
+                # 3. Skip it if it is done or given up, or if a newer upload is known.
+                if record.has_done(job):
                     raise Skipped("This upload was already processed or rejected.")
-                record = record.for_upload(job, settings.digest)
-                if give_up:
-                    raise Exhausted(give_up)
+                # If the last attempt was killed, its dead letter may not have been sent.
+                unsent = lease.interrupted and record.redrives == job.redrives
+                if (given_up := record.has_given_up(job)) and not unsent:
+                    raise Skipped("This upload was given up. Redrive its dead letter instead.")
+                suffix = record.suffix_for(job, settings.digest) or settings.result_suffix
+                key = keys.result_key(job.key, suffix, settings)
+                found = self._found(job, key)
+                if not record.is_newer_than(job):
+                    record = record.for_upload(job, settings.digest)
+                self._require_new(job, key, found, record, settings)
+                if give_up or given_up:
+                    raise Exhausted(give_up or "This upload was given up.")
 
                 # 4. Get the credentials and the source; convert it if Pixian would refuse it.
                 self.lane.require_open(self.now())
                 credentials = self.secret.get()
+                self._require_writable(key, record, settings)
                 file = files.enter_context(TemporaryFile())
                 source = self.buckets.download(job, file, tags=settings.flag("pipeline.copy_tags"))
                 prepared = prepare(file, settings, files)
 
                 # 5. Note the call in the lease, then call Pixian.
-                if retry.too_many_calls(job, record.unknown):
+                if retry.too_many_calls(record.unknown, record.gateway):
                     raise Unavailable("Pixian was not called again.")
                 answer = files.enter_context(TemporaryFile())
                 image = self._image(job, prepared, settings)
-                record, call_noted = self.leases.note_call(lease, record), True
+                record = self.leases.note(lease, replace(record, unknown=record.unknown + 1))
+                call_noted = True
                 call = partial(self.pixian.remove_background, image, settings.form, answer)
                 try:
                     cutout = call(credentials, self.seconds_left)
@@ -111,19 +133,23 @@ class Processor:
                     cutout = call(self.secret.get(fresh=True), self.seconds_left)
                 self.lane.succeeded()
 
-                # 6. Store the result; if its type is unexpected, under a key that isn't leased.
+                # 6. Store the result, even if its type is unexpected; then its sidecar.
                 body = finish(cutout.file, cutout.mime_type, prepared, settings, files)
                 cutout = cutout.with_file(body)
-                if (actual := keys.result_key(job.key, cutout.suffix, settings)) != key:
-                    existing = self._replaceable(key := actual, job, settings)
-                about = metadata.of_result(job, settings, cutout.answer.headers, source.metadata)
-                sidecar = documents.sidecar(
-                    job, settings, prepared.source, key, cutout.answer, self.now()
-                )
-                result = Result(key, cutout.file, cutout.mime_type, about, source.tags, sidecar)
+                existing, suffix = found.result, cutout.suffix
+                if (actual := keys.result_key(job.key, suffix, settings)) != key:
+                    key, existing = actual, self.buckets.head(actual)
                 check = partial(metadata.require_replaceable, job=job, settings=settings)
+                check(key, existing.metadata if existing else None)
+                about = metadata.of_result(job, settings, cutout.answer.headers, source.metadata)
+                result = Result(key, cutout.file, cutout.mime_type, about, source.tags)
                 self._retry_write(partial(self.buckets.put_result, result, existing, check))
                 record, call_noted = replace(record, unknown=record.unknown - 1), False
+                if settings.flag("pipeline.sidecar"):
+                    sidecar = documents.sidecar(
+                        job, settings.form, key, about, prepared.source, cutout.answer, self.now()
+                    )
+                    self._put_sidecar(key, sidecar)
             except PixianS3Error as raised:
                 error = raised
             except Exception:
@@ -135,29 +161,33 @@ class Processor:
         # Write or remove the error report, retry or give up, log, and release the lease.
         retryable: RetryLater | None = None
         try:
-            if give_up and isinstance(error, RetryLater):
-                if isinstance(error, InProgress):
-                    raise error
-                error = Exhausted(give_up)
             try:
                 if error is None or isinstance(error, AlreadyDone):
-                    self._retry_write(partial(self._remove_report, job))
+                    if error:
+                        self._complete_sidecar(job, key, found.result, settings)
+                    if found.report:
+                        self._retry_write(partial(self._remove_report, job))
                 elif isinstance(error, Rejected | NotFound):
                     self._retry_write(partial(self._write_report, job, error, settings))
             except RetryLater as failed_write:
                 error = failed_write
             retryable = error if isinstance(error, RetryLater) else None
-            if isinstance(error, AlreadyDone):
-                record = record.for_upload(job, settings.digest)
-            if not retryable and (cutout or isinstance(error, AlreadyDone | Rejected | NotFound)):
+            if error is None or isinstance(error, AlreadyDone):
+                record = record.mark_done(job, suffix)
+            elif isinstance(error, Rejected | NotFound) or (cutout and isinstance(error, Skipped)):
                 record = record.mark_done(job)
-            # A call to retry may have been charged if its answer arrived, or if the error says so.
-            maybe_charged = bool(call_noted and retryable and (cutout or retryable.maybe_charged))
-            if call_noted and not maybe_charged:
-                record = replace(record, unknown=record.unknown - 1)
+            # A noted call may have been charged if its answer arrived, or if the error says so.
+            unstored = call_noted and isinstance(error, RetryLater | BadRequest)
+            maybe_charged = bool(unstored and (cutout or getattr(error, "maybe_charged", False)))
+            gateway = retryable is not None and retryable.status in retry.GATEWAY_STATUSES
+            if call_noted and (gateway or not maybe_charged):
+                record = replace(
+                    record, unknown=record.unknown - 1, gateway=record.gateway + maybe_charged
+                )
+            if cutout and isinstance(error, Blocked):
+                self.lane.writable.discard(settings.prefix)
             pause = self.lane.failed(retryable, self.now()) if retryable else 0
-            unknown = record.for_upload(job, settings.digest).unknown
-            outcome, reason, delay = self._end(job, error, key, settings, unknown)
+            outcome, reason, delay, record = self._end(job, error, key, settings, lease, record)
             attempt = Attempt(
                 job,
                 outcome,
@@ -190,10 +220,31 @@ class Processor:
             self.lane.require_open(self.now())
         return self.configuration.current().settings_for(job.key)
 
-    def _replaceable(self, key: str, job: Job, settings: Settings) -> Head | None:
-        existing = self.buckets.head(key) if key else None
-        metadata.require_replaceable(key, existing.metadata if existing else None, job, settings)
-        return existing
+    def _found(self, job: Job, key: str) -> _Found:
+        result = self.buckets.head(key) if key else None
+        return _Found(result, self.buckets.report(keys.report_key(job.key)))
+
+    def _require_new(
+        self, job: Job, key: str, found: _Found, record: Record, settings: Settings
+    ) -> None:
+        """Raise Skipped, AlreadyDone or Rejected, unless a result may be written to the key."""
+        result = found.result.metadata if found.result else None
+        report = found.report.metadata if found.report else {}
+        if not (result and metadata.is_of_upload(result, job)):
+            if record.is_newer_than(job) or metadata.is_newer_than(report, job):
+                raise Skipped("A newer upload of this file takes precedence.")
+            if metadata.is_final(report) and metadata.is_of_upload(report, job):
+                raise Skipped("This upload was already rejected.")
+        metadata.require_replaceable(key, result, job, settings)
+
+    def _require_writable(self, key: str, record: Record, settings: Settings) -> None:
+        """Check that a result can be stored before it is paid for.
+
+        Each lane checks it once for each prefix, and again after a call whose result is missing.
+        """
+        if record.unknown or settings.prefix not in self.lane.writable:
+            self.buckets.check_writable(key)
+            self.lane.writable.add(settings.prefix)
 
     def _image(self, job: Job, prepared: Prepared, settings: Settings) -> inputs.Image:
         wanted = settings.text("pipeline.input")
@@ -206,10 +257,25 @@ class Processor:
     def _retry_write(self, write: Callable[[], None]) -> None:
         retry.retry_write(write, self.seconds_left, self.sleep)
 
+    def _put_sidecar(self, key: str, sidecar: Mapping[str, Any]) -> None:
+        self._retry_write(partial(self.buckets.put_sidecar, keys.sidecar_key(key), sidecar))
+
+    def _complete_sidecar(
+        self, job: Job, key: str, result: Head | None, settings: Settings
+    ) -> None:
+        """Write the sidecar of this upload's result, which an earlier attempt didn't come to."""
+        if not (result and settings.flag("pipeline.sidecar")):
+            return
+        if metadata.is_of_upload(result.metadata, job):
+            same = metadata.is_made_with(result.metadata, settings)
+            form = settings.form if same else None
+            self._put_sidecar(key, documents.sidecar(job, form, key, result.metadata))
+
     def _write_report(self, job: Job, error: PixianS3Error, settings: Settings) -> None:
         report = documents.error_report(job, error, settings.form)
+        about = metadata.of_report(job, final=not isinstance(error, Exhausted))
         newer = partial(metadata.is_newer_than, job=job)
-        self.buckets.put_report(keys.report_key(job.key), report, metadata.of_report(job), newer)
+        self.buckets.put_report(keys.report_key(job.key), report, about, newer)
 
     def _remove_report(self, job: Job) -> None:
         newer = partial(metadata.is_newer_than, job=job)
@@ -218,33 +284,70 @@ class Processor:
     def _within_invocation(self, seconds: float) -> int:
         return int(max(0, min(seconds, self.seconds_left() - retry.RETURNING_SECONDS)))
 
-    def _end(
-        self, job: Job, error: PixianS3Error | None, key: str, settings: Settings, unknown: int
-    ) -> tuple[Outcome, str | None, int | None]:
-        """Requeue or give up, if the error says so; return outcome, reason and delay in seconds."""
+    def _end(  # noqa: PLR0913, PLR0917 - the state of the attempt
+        self,
+        job: Job,
+        error: PixianS3Error | None,
+        key: str,
+        settings: Settings,
+        lease: Lease | None,
+        record: Record,
+    ) -> tuple[Outcome, str | None, int | None, Record]:
+        """Requeue or give up, if the error says so; return outcome, reason, delay and record."""
         match error:
             case None:
-                return Outcome.PROCESSED, None, None
-            case Skipped() | Conflict() | Rejected() | NotFound():
-                skipped = isinstance(error, Skipped | Conflict)
-                return Outcome.SKIPPED if skipped else Outcome.REJECTED, str(error), None
+                return Outcome.PROCESSED, None, None, record
+            case Skipped() | Conflict():
+                return Outcome.SKIPPED, str(error), None, record
+            case Rejected() | NotFound():
+                return Outcome.REJECTED, str(error), None, record
             case RetryLater():
-                next_job, delay = retry.after(error, job, self.now())
-                why = retry.why_give_up(error, next_job, unknown, self.now())
-                if why is None:
-                    self.queues.send(next_job, delay)
-                    outcome = Outcome.BLOCKED if isinstance(error, Blocked) else Outcome.POSTPONED
-                    return outcome, str(error), delay
+                next_job, _ = retry.after(error, job, self.now())
+                calls = record.for_upload(job, settings.digest)
+                why = retry.why_give_up(error, next_job, calls.unknown, calls.gateway, self.now())
+                # Without the lease, it may be done already, or another invocation has it.
+                if why is None or lease is None:
+                    return *self._requeue(job, error), record
                 error = Exhausted(f"{error} This image isn't retried any more, because {why}.")
+            case BadRequest():
+                error = Exhausted(f"{error} This image isn't retried: S3 would refuse it again.")
+        try:
+            return self._give_up(job, error, key, settings, lease, record)
+        except RetryLater as failed:
+            return *self._requeue(job, failed), record
+
+    def _requeue(self, job: Job, error: RetryLater) -> tuple[Outcome, str, int]:
+        next_job, delay = retry.after(error, job, self.now())
+        self.queues.send(next_job, delay)
+        outcome = Outcome.BLOCKED if isinstance(error, Blocked) else Outcome.POSTPONED
+        return outcome, str(error), delay
+
+    def _give_up(  # noqa: PLR0913, PLR0917 - as `_end`
+        self,
+        job: Job,
+        error: PixianS3Error,
+        key: str,
+        settings: Settings,
+        lease: Lease | None,
+        record: Record,
+    ) -> tuple[Outcome, str | None, None, Record]:
+        """Write an error report and send a dead letter, unless it has its result."""
         try:
             with suppress(Rejected):
-                self._replaceable(key, job, settings)
+                self._require_new(job, key, self._found(job, key), record, settings)
         except AlreadyDone:
             # The result was stored, although S3's answer was lost.
             self._retry_write(partial(self._remove_report, job))
-            return Outcome.PROCESSED, None, None
+            return Outcome.PROCESSED, None, None, record
         except Skipped as superseded:
-            return Outcome.SKIPPED, str(superseded), None
-        self._retry_write(partial(self._write_report, job, error, settings))
-        self.queues.send_dead_letter(job.reset_for_redrive(unknown))
-        return Outcome.EXHAUSTED, str(error), None
+            return Outcome.SKIPPED, str(superseded), None, record
+        if not record.has_given_up(job):
+            try:
+                self._retry_write(partial(self._write_report, job, error, settings))
+            except Blocked as denied:
+                self.telemetry.warn(f"{job.key} has no error report: {denied}")
+            if lease:
+                record = replace(record.for_upload(job, settings.digest), given_up=True)
+                self.leases.note(lease, record)
+        self.queues.send_dead_letter(job.dead_letter())
+        return Outcome.EXHAUSTED, str(error), None, record

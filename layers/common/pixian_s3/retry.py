@@ -23,6 +23,16 @@ MAX_FAILURES = 100
 MAX_UNKNOWN_CALLS = 3
 """Calls of unknown outcome before an image is given up, because each may have cost a credit."""
 
+GATEWAY_STATUSES = (502, 504)
+"""The statuses with which a gateway answers for Pixian, possibly after Pixian did the work."""
+
+MAX_GATEWAY_CALLS = 20
+"""Calls answered by a gateway before an image is given up. Each may have cost a credit, but most
+come from an outage, in which no image should be given up: 20 of them take over 3 hours."""
+
+GATEWAY_STEP_SECONDS = 60
+"""The delay after the first failure in a row if a gateway answered; then twice that, and so on."""
+
 MAX_RECEIPTS = 5
 """How often a message is received if the function crashes or Lambda has no capacity for it.
 
@@ -46,9 +56,9 @@ WRITE_SECONDS = 120
 makes five attempts."""
 
 
-def delay_seconds(failures: int, retry_after: int = 0) -> int:
+def delay_seconds(failures: int, retry_after: int = 0, step: int = STEP_SECONDS) -> int:
     """Seconds that an image waits after this many failures in a row; longer if the service asks."""
-    return min(max(STEP_SECONDS * failures, retry_after), MAX_DELAY_SECONDS)
+    return min(max(step * failures, retry_after), MAX_DELAY_SECONDS)
 
 
 def lane_wait_seconds(throttles: int, retry_after: int = 0) -> int:
@@ -73,12 +83,18 @@ def after(error: RetryLater, job: Job, now: float) -> tuple[Job, int]:
     if isinstance(error, InProgress):
         return job, IN_PROGRESS_DELAY_SECONDS
     failed = job.failed()
-    return failed, delay_seconds(failed.failures, error.retry_after)
+    step = GATEWAY_STEP_SECONDS if error.status in GATEWAY_STATUSES else STEP_SECONDS
+    return failed, delay_seconds(failed.failures, error.retry_after, step)
 
 
-def too_many_calls(job: Job, unknown_calls: int) -> bool:
-    """Whether the limit of calls that may have cost a credit without a result is reached."""
-    return unknown_calls - job.calls_before_redrive >= MAX_UNKNOWN_CALLS
+def too_many_calls(unknown: int, gateway: int) -> bool:
+    """Whether a limit of calls that may have cost a credit without a result is reached.
+
+    Args:
+        unknown: The calls of unknown outcome since the upload or its last redrive.
+        gateway: The other calls since then that a gateway answered.
+    """
+    return unknown >= MAX_UNKNOWN_CALLS or gateway >= MAX_GATEWAY_CALLS
 
 
 def blocked_too_long(job: Job, now: float) -> bool:
@@ -86,21 +102,21 @@ def blocked_too_long(job: Job, now: float) -> bool:
     return job.blocked_since is not None and now - job.blocked_since > MAX_BLOCKED_SECONDS
 
 
-def why_give_up(error: RetryLater, job: Job, unknown_calls: int, now: float) -> str | None:
+def why_give_up(error: RetryLater, job: Job, unknown: int, gateway: int, now: float) -> str | None:
     """Why the job must not be retried; None if it may.
 
     Args:
         error: Why it would be retried. If another invocation is working on it, it may always be.
         job: The job of the next attempt.
-        unknown_calls: Calls so far that may have cost a credit without a result.
+        unknown, gateway: As in `too_many_calls`.
         now: Seconds since the epoch.
     """
     if isinstance(error, InProgress):
         return None
     if job.failures >= MAX_FAILURES:
         return f"it failed {job.failures} times in a row"
-    if too_many_calls(job, unknown_calls):
-        return f"{unknown_calls} calls ended without a result, and each may have cost a credit"
+    if too_many_calls(unknown, gateway):
+        return f"{unknown + gateway} calls ended without a result, and each may have cost a credit"
     if blocked_too_long(job, now):
         return f"it was blocked for {MAX_BLOCKED_SECONDS // 86400} days"
     return None

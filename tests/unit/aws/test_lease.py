@@ -11,7 +11,7 @@ from pixian_s3.errors import InProgress, Unavailable
 from tests.builders import NOON, make_job
 from tests.integration.world import make_lease_table
 
-KEY = "shoes/a.png"
+KEY = "shoes/a"
 JOB = make_job()
 OURS = Record().for_upload(JOB, "digest")
 
@@ -41,7 +41,7 @@ def test_one_invocation_holds_it_until_it_releases_it(leases: Leases) -> None:
 
 def test_other_result_keys_have_leases_of_their_own(leases: Leases) -> None:
     acquire(leases)
-    assert leases.acquire("other.png", NOON, seconds_left=60)
+    assert leases.acquire("other", NOON, seconds_left=60)
 
 
 @pytest.mark.parametrize(("later", "expired"), [(60, False), (61, True)])
@@ -59,7 +59,7 @@ def test_an_expired_holder_can_write_nothing_any_more(leases: Leases) -> None:
     holder = acquire(leases, NOON + 61)
     leases.release(late, replace(OURS, done=True))
     with pytest.raises(InProgress):
-        leases.note_call(late, OURS)
+        leases.note(late, OURS)
     leases.release(holder, OURS)
     assert acquire(leases).record == OURS
 
@@ -82,7 +82,7 @@ def test_without_a_table_nothing_is_done(aws: None) -> None:  # noqa: ARG001
     with pytest.raises(Unavailable):
         acquire(leases)
     with pytest.raises(Unavailable):
-        leases.note_call(Lease(KEY, "me", OURS), OURS)
+        leases.note(Lease(KEY, "me", OURS), OURS)
     # Others wait until it expires.
     leases.release(Lease(KEY, "me", OURS), OURS)
     client.close()
@@ -92,16 +92,24 @@ def test_without_a_table_nothing_is_done(aws: None) -> None:  # noqa: ARG001
 
 
 def test_it_remembers_all_of_a_record(leases: Leases) -> None:
-    record = replace(OURS, done=True, unknown=2, told=1)
+    record = replace(
+        OURS, redrives=1, suffix=".jpg", done=True, given_up=True, unknown=2, told=1, gateway=3
+    )
     leases.release(acquire(leases), record)
     assert acquire(leases).record == record
 
 
 def test_a_noted_call_is_found_after_its_function_was_killed(leases: Leases) -> None:
     lease = acquire(leases)
-    noted = leases.note_call(lease, OURS)
-    assert (noted.unknown, noted.unreported) == (1, 1)
-    assert acquire(leases, NOON + 61).record == noted
+    noted = leases.note(lease, replace(OURS, unknown=1))
+    found = acquire(leases, NOON + 61)
+    assert (found.record, found.interrupted) == (noted, True)
+    assert noted.unreported == 1
+
+
+def test_a_released_lease_was_not_interrupted(leases: Leases) -> None:
+    leases.release(acquire(leases), OURS)
+    assert not acquire(leases).interrupted
 
 
 def test_an_item_of_a_later_version_is_read_and_what_is_missing_has_defaults(
@@ -118,7 +126,7 @@ def test_an_item_is_kept_for_fourteen_days(leases: Leases) -> None:
     acquire(leases)
     found = leases._dynamodb.get_item(TableName="leases", Key={"id": {"S": f"lease#{KEY}"}})
     assert found["Item"]["expiration"] == {"N": str(int(NOON) + KEPT_SECONDS)}
-    assert found["Item"]["version"] == {"N": "1"}
+    assert found["Item"]["version"] == {"N": "2"}
 
 
 def test_the_longest_key_fits(leases: Leases) -> None:
@@ -128,24 +136,47 @@ def test_the_longest_key_fits(leases: Leases) -> None:
 # ---- What that means for a job ------------------------------------------------------------------
 
 
-def test_done_is_about_one_upload_with_its_parameters() -> None:
+def test_done_is_about_one_upload() -> None:
     done = OURS.mark_done(JOB)
-    assert done.has_done(JOB, "digest")
-    assert not done.has_done(JOB, "other parameters")
-    assert not done.has_done(make_job(version_id="version-2"), "digest")
-    assert not OURS.has_done(JOB, "digest")
+    assert done.has_done(JOB)
+    assert not done.has_done(make_job(version_id="version-2"))
+    assert not OURS.has_done(JOB)
+
+
+def test_given_up_is_about_the_attempts_before_a_redrive() -> None:
+    given_up = replace(OURS, given_up=True)
+    assert given_up.has_given_up(JOB)
+    assert not given_up.has_given_up(JOB.dead_letter())
+    assert not given_up.has_given_up(make_job(version_id="version-2"))
+    # Once it was redriven, a late message from before is superseded.
+    assert given_up.for_upload(JOB.dead_letter(), "digest").has_given_up(JOB)
 
 
 def test_the_same_upload_keeps_its_calls_also_with_other_parameters() -> None:
-    record = replace(OURS, unknown=2, told=2, done=True)
+    record = replace(OURS, unknown=2, told=2, gateway=1, done=True)
     again = record.for_upload(JOB, "other parameters")
-    assert (again.unknown, again.told, again.done) == (2, 2, False)
+    assert (again.unknown, again.told, again.gateway, again.done) == (2, 2, 1, False)
+
+
+def test_a_redriven_upload_starts_from_zero() -> None:
+    record = replace(OURS, unknown=2, told=2, gateway=1, given_up=True)
+    again = record.for_upload(JOB.dead_letter(), "digest")
+    assert again == replace(OURS, redrives=1)
 
 
 def test_another_upload_starts_from_zero() -> None:
     record = replace(OURS, unknown=2, told=2, done=True)
     other = make_job(version_id="version-2", sequencer="0056")
     assert record.for_upload(other, "digest") == Record().for_upload(other, "digest")
+
+
+def test_the_suffix_is_remembered_for_the_same_source_and_parameters() -> None:
+    record = OURS.mark_done(JOB, ".jpg")
+    other = make_job(version_id="version-2", sequencer="0056")
+    assert record.suffix_for(other, "digest") == ".jpg"
+    assert record.for_upload(other, "digest").suffix == ".jpg"
+    assert record.suffix_for(other, "other parameters") == ""
+    assert record.suffix_for(make_job("shoes/a.gif"), "digest") == ""
 
 
 def test_sequencers_compare_within_one_source_only() -> None:

@@ -42,7 +42,7 @@ def subject(aws: None) -> Iterator[Subject]:  # noqa: ARG001 - it must be there 
 
 
 def test_a_job_comes_back_as_it_went(subject: Subject) -> None:
-    job = make_job("é+ %.jpg", failures=3, calls_before_redrive=1, blocked_since=NOON)
+    job = make_job("é+ %.jpg", failures=3, redrives=1, blocked_since=NOON)
     subject.queue.send(job, 0)
     (body,) = subject.received(subject.url)
     assert jobs_from_message(body) == [job]
@@ -60,6 +60,6 @@ def test_sqs_takes_no_more_than_900_seconds(subject: Subject) -> None:
 
 
 def test_a_dead_letter_can_be_redriven(subject: Subject) -> None:
-    subject.queue.send_dead_letter(make_job(calls_before_redrive=3))
+    subject.queue.send_dead_letter(make_job(redrives=1))
     (body,) = subject.received(subject.dead_letter_url)
-    assert jobs_from_message(body) == [make_job(calls_before_redrive=3)]
+    assert jobs_from_message(body) == [make_job(redrives=1)]

@@ -16,7 +16,15 @@ from botocore.exceptions import ClientError
 
 from pixian_s3.aws import s3
 from pixian_s3.aws.s3 import Buckets, Result
-from pixian_s3.errors import AccessDenied, AlreadyDone, Conflict, NotFound, Rejected, Unavailable
+from pixian_s3.errors import (
+    AccessDenied,
+    AlreadyDone,
+    Blocked,
+    Conflict,
+    NotFound,
+    Rejected,
+    Unavailable,
+)
 from pixian_s3.job import Job
 from tests.builders import make_job, nobody
 
@@ -227,9 +235,20 @@ def test_a_result_doesnt_replace_what_was_deleted_since_it_was_seen(subject: Sub
         subject.buckets.put_result(result(io.BytesIO(b"second")), seen, taken)
 
 
-def test_a_bucket_that_does_not_exist_is_unavailable(subject: Subject) -> None:
-    with pytest.raises(Unavailable):
-        Buckets(subject.client, "no-such-bucket").put_result(result(io.BytesIO(b"x")), None, taken)
+def test_a_bucket_that_does_not_exist_blocks(subject: Subject) -> None:
+    buckets = Buckets(subject.client, "no-such-bucket")
+    with pytest.raises(Blocked):
+        buckets.put_result(result(io.BytesIO(b"x")), None, taken)
+    with pytest.raises(Blocked):
+        buckets.report("a.jpg.error.json")
+    with pytest.raises(Blocked):
+        buckets.check_writable("a.png")
+
+
+def test_checking_whether_a_key_can_be_written_leaves_nothing(subject: Subject) -> None:
+    subject.buckets.check_writable("a.png")
+    assert "Contents" not in subject.client.list_objects_v2(Bucket="output")
+    assert "Uploads" not in subject.client.list_multipart_uploads(Bucket="output")
 
 
 def test_s3_out_of_reach_is_unavailable(no_aws_account: None) -> None:  # noqa: ARG001
@@ -270,13 +289,8 @@ def test_a_source_brings_its_own_metadata(subject: Subject) -> None:
     assert source.metadata == {"sku": "7"}
 
 
-def test_a_sidecar_is_written_before_its_result(subject: Subject) -> None:
-    sidecar = ("a.png.json", {"charged": Decimal("0.2209")})
-    subject.put(b"first")
-    # Here nothing but the sidecar gets written.
-    with pytest.raises(Rejected):
-        subject.buckets.put_result(replace(result(io.BytesIO(b"x")), sidecar=sidecar), None, taken)
-    # Decimals are numbers as they were written.
+def test_a_sidecar_has_decimals_as_they_were_written(subject: Subject) -> None:
+    subject.buckets.put_sidecar("a.png.json", {"charged": Decimal("0.2209")})
     assert '"charged": 0.2209' in subject.body("a.png.json").decode()
 
 

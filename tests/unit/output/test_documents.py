@@ -9,15 +9,15 @@ import pytest
 from pixian_s3.attempt import Answer, Input
 from pixian_s3.errors import Exhausted, NotFound, Rejected
 from pixian_s3.output.documents import error_report, sidecar
-from tests.builders import NOON, make_job, make_settings
+from tests.builders import NOON, make_job
 
-HEADERS = {
-    "X-Credits-Charged": "0.2209",
-    "X-Input-Orientation": "6",
-    "X-Input-Size": "600 400",
-    "X-Result-Size": "1200 1200",
-    "X-Input-Foreground": "17 75 406 374",
-    "X-Result-Foreground": "102 60 1080 995",
+METADATA = {
+    "pixian-credits-charged": "0.2209",
+    "pixian-input-orientation": "6",
+    "pixian-input-size": "600 400",
+    "pixian-result-size": "1200 1200",
+    "pixian-input-foreground": "17 75 406 374",
+    "pixian-result-foreground": "102 60 1080 995",
 }
 
 
@@ -53,18 +53,13 @@ def test_only_a_report_on_a_dead_letter_says_so() -> None:
     assert "queue" not in error_report(make_job(), NotFound("It is gone."), {})["what_now"]
 
 
-def written(headers: dict[str, str]) -> dict[str, Any]:
-    settings = make_settings(defaults={"pipeline": {"sidecar": True}})
-    source, answer = Input("image/jpeg", (600, 400), 1000), Answer(headers, 1.5, 500)
-    made = sidecar(make_job(), settings, source, "shoes/a.png", answer, NOON + 4)
-    assert made is not None
-    key, document = made
-    assert key == "shoes/a.png.json"
-    return document
+def written(metadata: dict[str, str]) -> dict[str, Any]:
+    source, answer = Input("image/jpeg", (600, 400), 1000), Answer({}, 1.5, 500)
+    return sidecar(make_job(), {}, "shoes/a.png", metadata, source, answer, NOON + 4)
 
 
 def test_a_sidecar_has_boxes_and_sizes_as_named_numbers() -> None:
-    document = written(HEADERS)
+    document = written(METADATA)
     assert document["input_size"] == {"width": 600, "height": 400}
     # Pixian's boxes come top first.
     assert document["result_foreground"] == {"top": 102, "left": 60, "width": 1080, "height": 995}
@@ -73,19 +68,21 @@ def test_a_sidecar_has_boxes_and_sizes_as_named_numbers() -> None:
 
 
 def test_its_credits_are_decimals() -> None:
-    assert written(HEADERS)["credits"] == {"charged": Decimal("0.2209"), "calculated": None}
+    assert written(METADATA)["credits"] == {"charged": Decimal("0.2209"), "calculated": None}
 
 
 @pytest.mark.parametrize("said", ["", "1 2 3", "a b c d", "1 2 3 4 5", "-1 2 3 4"])
 def test_a_box_that_isnt_one_is_null(said: str) -> None:
-    assert written(HEADERS | {"X-Input-Foreground": said})["input_foreground"] is None
+    assert written(METADATA | {"pixian-input-foreground": said})["input_foreground"] is None
 
 
 @pytest.mark.parametrize("said", ["", "free", "NaN", "Infinity"])
 def test_credits_that_are_no_number_are_null(said: str) -> None:
-    assert written({"X-Credits-Charged": said})["credits"]["charged"] is None
+    assert written({"pixian-credits-charged": said})["credits"]["charged"] is None
 
 
-def test_there_is_none_unless_it_was_asked_for() -> None:
-    source, answer = Input("image/jpeg", (600, 400), 1000), Answer({}, 1.5, 500)
-    assert sidecar(make_job(), make_settings(), source, "a.png", answer, NOON) is None
+def test_what_only_the_first_attempt_knew_is_null() -> None:
+    document = sidecar(make_job(), None, "shoes/a.png", METADATA)
+    assert document["credits"]["charged"] == Decimal("0.2209")
+    assert document["seconds"] == {"pixian": None, "end_to_end": None}
+    assert document["source"]["bytes"] is document["parameters"] is None

@@ -9,7 +9,7 @@ from requests.structures import CaseInsensitiveDict
 
 from pixian_s3.errors import AlreadyDone, Rejected, Skipped
 from pixian_s3.job import Job
-from pixian_s3.output.metadata import is_result_of, of_result, require_replaceable
+from pixian_s3.output.metadata import of_result, require_replaceable
 from tests.builders import make_job, make_settings
 from tests.integration.servers import CUT_OUT
 
@@ -86,9 +86,9 @@ def test_long_keys_that_differ_at_their_end_look_different() -> None:
     "existing",
     [
         None,
-        stored(make_job(), defaults={"test": True}),
-        stored(make_job(etag="other", sequencer="0055")),
-        stored(make_job(etag="other")),
+        stored(make_job(version_id="version-0"), defaults={"test": True}),
+        stored(make_job(version_id="version-0", etag="other", sequencer="0055")),
+        stored(make_job(version_id="version-0", etag="other")),
     ],
     ids=["no result", "other parameters", "older upload", "other content"],
 )
@@ -100,18 +100,25 @@ def test_what_may_be_replaced(existing: dict[str, str] | None) -> None:
     ("existing", "error"),
     [
         (stored(make_job()), AlreadyDone),
+        (stored(make_job(), defaults={"test": True}), AlreadyDone),
         (stored(make_job(sequencer="0055")), AlreadyDone),
-        (stored(make_job(etag="other", sequencer="1055AED6DCD90281E5")), Skipped),
+        (stored(make_job(version_id="2", etag="other", sequencer="1055AED6DCD90281E5")), Skipped),
         (stored(make_job("shoes/a.gif")), Rejected),
         ({}, Rejected),
     ],
-    ids=["this job", "same content before", "newer upload", "other source", "not ours"],
+    ids=[
+        "this job",
+        "this job with other parameters",
+        "same content before",
+        "newer upload",
+        "other source",
+        "not ours",
+    ],
 )
 def test_what_may_not(existing: dict[str, str], error: type[Exception]) -> None:
     with pytest.raises(error) as raised:
         require_replaceable("a.png", existing, make_job(), make_settings())
     assert raised.type is error
-    assert is_result_of(existing, make_job(), make_settings()) == (error is AlreadyDone)
 
 
 def test_own_metadata_is_copied_as_far_as_it_fits() -> None:

@@ -1,8 +1,8 @@
-"""The lease on a result key: one DynamoDB item, so that only one invocation at a time works on it.
+"""The lease on a result: one DynamoDB item, so that only one invocation at a time works on it.
 
-Only the holder of the lease calls Pixian for a result key and writes the result. The item also
-records the latest known upload for the key, whether that upload is done, and how many of its calls
-have an unknown outcome. docs/architecture.md describes the states of a lease.
+Only the holder of the lease calls Pixian for a result and writes it. The item also records the
+latest known upload for the result, whether that upload is done, and how many of its calls have an
+unknown outcome. docs/architecture.md describes the states of a lease.
 
 A call is recorded before it is made. If the function is killed during the call, the next holder
 finds it in the record and reports it as one that may have cost a credit.
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-VERSION = 1
-"""The version of the items written here."""
+VERSION = 2
+"""The version of the items written here. In version 1, the ID contains the result's suffix."""
 
 _LONGEST_INVOCATION_SECONDS = 900
 """Lambda's limit."""
@@ -35,25 +35,34 @@ KEPT_SECONDS = 14 * 24 * 3600
 
 @dataclass(frozen=True)
 class Record:
-    """What a lease records about the latest upload for its result key.
+    """What a lease records about the latest upload for its result.
 
     Attributes:
         source: The key of the source.
         upload: The job's `upload_id`.
         sequencer: The sequencer of the upload's event; comparable only for the same source.
+        redrives: How often the upload was redriven from the dead-letter queue.
         digest: The digest of the parameters.
+        suffix: The suffix of the result of this source with these parameters; empty if there is
+            none yet. Pixian may choose another type than expected.
         done: Whether the upload is done: it has its result, or was rejected.
+        given_up: Whether the upload was sent to the dead-letter queue since its last redrive.
         unknown: The number of calls to Pixian whose outcome isn't known.
         told: How many of these calls were reported in the metric MaybeCharged.
+        gateway: The number of other calls that a gateway answered instead of Pixian.
     """
 
     source: str = ""
     upload: str = ""
     sequencer: str = ""
+    redrives: int = 0
     digest: str = ""
+    suffix: str = ""
     done: bool = False
+    given_up: bool = False
     unknown: int = 0
     told: int = 0
+    gateway: int = 0
 
     @property
     def unreported(self) -> int:
@@ -64,19 +73,39 @@ class Record:
         """Whether a newer upload of the job's source was recorded."""
         return self.source == job.key and is_newer(self.sequencer, than=job.sequencer)
 
-    def has_done(self, job: Job, digest: str) -> bool:
-        """Whether this upload is done with these parameters."""
-        return self.done and self._is_about(job) and self.digest == digest
+    def has_done(self, job: Job) -> bool:
+        """Whether this upload is done, with whichever parameters."""
+        return self.done and self._is_about(job)
 
-    def mark_done(self, job: Job) -> Self:
-        """The record with this upload done; unchanged if it is about another upload."""
-        return replace(self, done=True) if self._is_about(job) else self
+    def has_given_up(self, job: Job) -> bool:
+        """Whether this job became a dead letter, so that only a redriven one may be processed."""
+        later = self.redrives > job.redrives
+        return self._is_about(job) and (later or (self.given_up and self.redrives == job.redrives))
+
+    def mark_done(self, job: Job, suffix: str = "") -> Self:
+        """The record with this upload done; unchanged if it is about another upload.
+
+        Args:
+            job: The job.
+            suffix: The suffix of its result; empty if it was rejected.
+        """
+        if not self._is_about(job):
+            return self
+        return replace(self, done=True, suffix=suffix or self.suffix)
+
+    def suffix_for(self, job: Job, digest: str) -> str:
+        """The suffix of the result of this source with these parameters; empty if not known."""
+        return self.suffix if (self.source, self.digest) == (job.key, digest) else ""
 
     def for_upload(self, job: Job, digest: str) -> "Record":
-        """The record to start work on this upload: not done, but with its calls so far."""
-        if self._is_about(job):
-            return replace(self, digest=digest, done=False)
-        return Record(job.key, job.upload_id, job.sequencer, digest)
+        """The record to start work on this upload: not done, but with its calls so far.
+
+        A redriven upload starts without calls.
+        """
+        suffix = self.suffix_for(job, digest)
+        if self._is_about(job) and self.redrives >= job.redrives:
+            return replace(self, digest=digest, suffix=suffix, done=False)
+        return Record(job.key, job.upload_id, job.sequencer, job.redrives, digest, suffix)
 
     def _is_about(self, job: Job) -> bool:
         return (self.source, self.upload) == (job.key, job.upload_id)
@@ -87,14 +116,16 @@ class Lease:
     """A lease that is held.
 
     Attributes:
-        result_key: The key of the result in the output bucket.
+        result: The key of the result in the output bucket, without suffix.
         holder: A unique ID of the holder.
         record: The record when the lease was acquired.
+        interrupted: Whether the last holder was killed, so that its lease expired.
     """
 
-    result_key: str
+    result: str
     holder: str
     record: Record
+    interrupted: bool = False
 
 
 class Leases:
@@ -108,11 +139,12 @@ class Leases:
         self._dynamodb = dynamodb
         self._table_name = table_name
 
-    def acquire(self, result_key: str, now: float, seconds_left: float) -> Lease:
-        """Acquire the lease on a result key.
+    def acquire(self, result: str, now: float, seconds_left: float) -> Lease:
+        """Acquire the lease on a result.
 
         Args:
-            result_key: The key of the result in the output bucket.
+            result: The key of the result in the output bucket, without suffix: the suffix depends
+                on the parameters, and on Pixian.
             now: Seconds since the epoch.
             seconds_left: Seconds until Lambda ends the invocation. The lease expires then, unless
                 it is released before.
@@ -125,7 +157,7 @@ class Leases:
         try:
             found = self._dynamodb.update_item(
                 TableName=self._table_name,
-                Key=_id(result_key),
+                Key=_id(result),
                 UpdateExpression=(
                     "SET holder = :holder, #until = :until, expiration = :expiration, "
                     "#version = :version"
@@ -144,26 +176,26 @@ class Leases:
                 ReturnValues="ALL_OLD",
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            raise InProgress(f"Another invocation is working on {result_key}.") from error
+            raise InProgress(f"Another invocation is working on {result}.") from error
         except (ClientError, BotoCoreError) as error:
             raise Unavailable(f"The lease table is unavailable: {plain(error)}") from error
-        return Lease(result_key, holder, _read(found.get("Attributes", {})))
+        before = found.get("Attributes", {})
+        return Lease(result, holder, _read(before), interrupted="holder" in before)
 
-    def note_call(self, lease: Lease, record: Record) -> Record:
-        """Write a record with one more call of unknown outcome, and return it.
+    def note(self, lease: Lease, record: Record) -> Record:
+        """Write a record before what it says is done, and return it.
 
         Raises:
             InProgress: The lease expired, and another invocation has acquired it.
-            Unavailable: The table is unavailable, so the call must not be made.
+            Unavailable: The table is unavailable, so what the record says must not be done.
         """
-        noted = replace(record, unknown=record.unknown + 1)
         try:
-            self._write(lease, noted, "")
+            self._write(lease, record, "")
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            raise InProgress(f"Another invocation has taken over {lease.result_key}.") from error
+            raise InProgress(f"Another invocation has taken over {lease.result}.") from error
         except (ClientError, BotoCoreError) as error:
             raise Unavailable(f"The lease table is unavailable: {plain(error)}") from error
-        return noted
+        return record
 
     def release(self, lease: Lease | None, record: Record) -> None:
         """Write a record and release the lease; do nothing if `lease` is None.
@@ -179,17 +211,21 @@ class Leases:
             "source": {"S": record.source},
             "upload": {"S": record.upload},
             "sequencer": {"S": record.sequencer},
+            "redrives": _number(record.redrives),
             "digest": {"S": record.digest},
+            "suffix": {"S": record.suffix},
             "done": {"BOOL": record.done},
+            "given_up": {"BOOL": record.given_up},
             "unknown": _number(record.unknown),
             "told": _number(record.told),
+            "gateway": _number(record.gateway),
         }
         names = {f"#{name}": name for name in values}
         if release:
             names["#until"] = "until"
         self._dynamodb.update_item(
             TableName=self._table_name,
-            Key=_id(lease.result_key),
+            Key=_id(lease.result),
             UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values) + release,
             ConditionExpression="holder = :holder",
             ExpressionAttributeNames=names,
@@ -200,8 +236,8 @@ class Leases:
         )
 
 
-def _id(result_key: str) -> "dict[str, AttributeValueTypeDef]":
-    return {"id": {"S": f"lease#{result_key}"}}
+def _id(result: str) -> "dict[str, AttributeValueTypeDef]":
+    return {"id": {"S": f"lease#{result}"}}
 
 
 def _number(value: int) -> "AttributeValueTypeDef":
@@ -214,12 +250,24 @@ def _read(item: "dict[str, AttributeValueTypeDef]") -> Record:
         source=_text(item, "source"),
         upload=_text(item, "upload"),
         sequencer=_text(item, "sequencer"),
+        redrives=_integer(item, "redrives"),
         digest=_text(item, "digest"),
-        done=item.get("done", {}).get("BOOL", False),
-        unknown=int(item.get("unknown", {}).get("N", 0)),
-        told=int(item.get("told", {}).get("N", 0)),
+        suffix=_text(item, "suffix"),
+        done=_flag(item, "done"),
+        given_up=_flag(item, "given_up"),
+        unknown=_integer(item, "unknown"),
+        told=_integer(item, "told"),
+        gateway=_integer(item, "gateway"),
     )
 
 
 def _text(item: "dict[str, AttributeValueTypeDef]", name: str) -> str:
     return item.get(name, {}).get("S", "")
+
+
+def _integer(item: "dict[str, AttributeValueTypeDef]", name: str) -> int:
+    return int(item.get(name, {}).get("N", 0))
+
+
+def _flag(item: "dict[str, AttributeValueTypeDef]", name: str) -> bool:
+    return item.get(name, {}).get("BOOL", False)

@@ -12,6 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pixian_s3.errors import (
     AccessDenied,
     AlreadyDone,
+    BadRequest,
+    Blocked,
     Conflict,
     NotFound,
     PixianS3Error,
@@ -29,8 +31,20 @@ MAX_SOURCE_BYTES = 400 << 20
 
 _CHUNK_BYTES = 1 << 20
 _URL_SECONDS = 900  # the longest that the function which uses the URL can run
+_MAX_TAGGING_CHARACTERS = 2000
+"""S3 allows 8 KB of headers, of which the metadata need 2, and signature and session 2 more."""
+
 _NOT_FOUND = {"404", "NoSuchKey", "NoSuchVersion"}
 _DENIED = {"403", "AccessDenied"}
+_INVALID = {
+    "EntityTooLarge",
+    "InvalidArgument",
+    "InvalidRequest",
+    "InvalidTag",
+    "KeyTooLongError",
+    "MetadataTooLarge",
+    "RequestHeaderSectionTooLarge",
+}
 _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 
@@ -44,14 +58,13 @@ class Head:
 
 @dataclass(frozen=True)
 class Result:
-    """An object to write to the output bucket; `sidecar` is the sidecar's key and content."""
+    """An object to write to the output bucket."""
 
     key: str
     body: IO[bytes]
     content_type: str
     metadata: Mapping[str, str]
     tags: Mapping[str, str]
-    sidecar: tuple[str, Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +78,8 @@ class Source:
 class Buckets:
     """The input bucket, which each job names, and the output bucket.
 
-    All methods raise Unavailable if S3 fails or can't be reached, and AccessDenied if it denies
-    access.
+    All methods raise Unavailable if S3 fails or can't be reached, AccessDenied if it denies access,
+    Blocked if the bucket doesn't exist, and BadRequest if it refuses the request as invalid.
     """
 
     def __init__(self, s3: "S3Client", output_bucket: str) -> None:
@@ -86,11 +99,19 @@ class Buckets:
                 service may not use.
         """
         condition = {} if job.version_id else {"IfMatch": job.etag}
-        with _s3_errors("The file"):
-            found = self._s3.get_object(**_version(job), **condition)  # type: ignore[arg-type]
-            _require_size(found["ContentLength"])
-            for chunk in found["Body"].iter_chunks(_CHUNK_BYTES):
-                into.write(chunk)
+        try:
+            with _s3_errors("The file"):
+                found = self._s3.get_object(**_version(job), **condition)  # type: ignore[arg-type]
+                _require_size(found["ContentLength"])
+                for chunk in found["Body"].iter_chunks(_CHUNK_BYTES):
+                    into.write(chunk)
+        except AccessDenied as error:
+            if "kms:Decrypt" in str(error):
+                raise Rejected(
+                    "The file is encrypted with a KMS key that this service can't use. Upload it "
+                    "again without that key."
+                ) from error
+            raise
         into.seek(0)
         return Source(found["Metadata"], self._tags(job) if tags else {})
 
@@ -114,13 +135,38 @@ class Buckets:
             return None
         return Head(found["ETag"], found["Metadata"])
 
+    def report(self, key: str) -> Head | None:
+        """The error report at a key in the output bucket; None if there is none.
+
+        Unlike `head`, this tells a missing bucket from a missing object: S3 answers HEAD without
+        an error code.
+        """
+        try:
+            with _s3_errors(key):
+                found = self._s3.get_object(Bucket=self._output_bucket, Key=key)
+                found["Body"].read()  # it is small, and the connection can be used again
+        except NotFound:
+            return None
+        return Head(found["ETag"], found["Metadata"])
+
+    def check_writable(self, key: str) -> None:
+        """Check that S3 and KMS permit writing to a key, without writing anything.
+
+        Beginning a multipart upload takes the permissions that writing takes, and leaves no object.
+        """
+        bucket = self._output_bucket
+        with _s3_errors(key):
+            upload = self._s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+        with suppress(ClientError, BotoCoreError):
+            self._s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+
     def put_result(
         self,
         result: Result,
         replaces: Head | None,
         require_replaceable: Callable[[str, Mapping[str, str] | None], None],
     ) -> None:
-        """Write a result and its sidecar; the sidecar first, so a visible result is complete.
+        """Write a result.
 
         If the object at its key has changed, the result replaces the new one if that is allowed.
 
@@ -133,8 +179,6 @@ class Buckets:
         Raises:
             Conflict, NotFound: The object at the key keeps changing.
         """
-        if result.sidecar:
-            self._put_json(*result.sidecar)
         try:
             self._put_result(result, replaces)
         except (Conflict, NotFound):
@@ -145,7 +189,9 @@ class Buckets:
                 self._put_result(result, existing)
 
     def _put_result(self, result: Result, replaces: Head | None) -> None:
-        tagging: dict[str, Any] = {"Tagging": urlencode(result.tags)} if result.tags else {}
+        tagging = urlencode(result.tags)
+        in_header = len(tagging) <= _MAX_TAGGING_CHARACTERS
+        tags: dict[str, Any] = {"Tagging": tagging} if tagging and in_header else {}
         result.body.seek(0)
         with _s3_errors("The result"):
             self._s3.put_object(
@@ -154,9 +200,19 @@ class Buckets:
                 Body=result.body,
                 ContentType=result.content_type,
                 Metadata=result.metadata,
-                **tagging,
+                **tags,
                 **_condition(replaces),
             )
+            if not in_header:
+                self._s3.put_object_tagging(
+                    Bucket=self._output_bucket,
+                    Key=result.key,
+                    Tagging={"TagSet": [{"Key": k, "Value": v} for k, v in result.tags.items()]},
+                )
+
+    def put_sidecar(self, key: str, document: Mapping[str, Any]) -> None:
+        """Write a sidecar, after its result, so that it describes no result that isn't there."""
+        self._put_json(key, document)
 
     def put_report(
         self,
@@ -233,16 +289,16 @@ def _meaning(what: str, error: ClientError) -> PixianS3Error:
     # permission.
     if code in _NOT_FOUND or (code in _DENIED and "s3:ListBucket" in str(error)):
         return NotFound(f"{what} no longer exists.")
-    if code in _DENIED and "kms:Decrypt" in str(error):
-        # Only sources are decrypted, so `what` is the source.
-        return Rejected(
-            f"{what} is encrypted with a KMS key that this service can't use. Upload it again "
-            "without that key."
+    if code == "NoSuchBucket":
+        return Blocked(
+            f"{what} couldn't be read or written: {plain(error)} Create the bucket again.",
+            for_all=False,
         )
-    if code in _DENIED:
+    # Codes such as KMS.DisabledException are about the key of an encrypted bucket.
+    if code in _DENIED or (code.startswith("KMS.") and "Throttl" not in code):
         return AccessDenied(
             f"{what} couldn't be read or written: {plain(error)} Check the permissions of the "
-            "function's role, and the bucket policy."
+            "function's role, the bucket policy, and the KMS key if the bucket has one."
         )
     if code in _CONFLICT:
         return Conflict(f"{what} was changed in the meantime.")
@@ -251,4 +307,5 @@ def _meaning(what: str, error: ClientError) -> PixianS3Error:
             f"{what} is archived (Glacier). Restore it, or upload it again in another storage "
             "class."
         )
-    return Unavailable(f"{what} couldn't be read or written: {plain(error)}")
+    cause = BadRequest if code in _INVALID else Unavailable
+    return cause(f"{what} couldn't be read or written: {plain(error)}")

@@ -10,7 +10,6 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from pixian_s3.attempt import Answer, Attempt, Outcome
-from pixian_s3.errors import InProgress
 
 if TYPE_CHECKING:
     from pixian_s3.pace import Lanes
@@ -52,9 +51,6 @@ class Telemetry:
         """Log and count an exception that the block raises, and raise it again."""
         try:
             yield
-        except InProgress:
-            # Not a crash: another invocation is working on the image. The message is retried.
-            raise
         except Exception:
             self._logger.exception("crashed", extra={"what": what})
             self._count_all({"Crashes": 1})

@@ -6,10 +6,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pixian_s3.attempt import Answer, Input
-from pixian_s3.config.document import Settings
 from pixian_s3.errors import NotFound, PixianS3Error, Rejected
 from pixian_s3.job import Job
-from pixian_s3.output import keys
 
 REPORT_VERSION = 1
 """The version of error reports. Fields may be added without a new version."""
@@ -56,32 +54,43 @@ def _what_now(error: PixianS3Error) -> str:
 
 
 def sidecar(  # noqa: PLR0913, PLR0917 - each is one part of the document
-    job: Job, settings: Settings, source: Input, result_key: str, answer: Answer, now: float
-) -> tuple[str, dict[str, Any]] | None:
-    """The key and content of a result's sidecar; None if the settings don't request one.
+    job: Job,
+    parameters: Mapping[str, str] | None,
+    result_key: str,
+    metadata: Mapping[str, str],
+    source: Input | None = None,
+    answer: Answer | None = None,
+    now: float | None = None,
+) -> dict[str, Any]:
+    """The content of a result's sidecar.
 
     Sizes and boxes are in pixels, times in seconds. A value is null if Pixian didn't send it, or
     sent it in an unknown format.
+
+    Args:
+        job: The job.
+        parameters: Pixian's parameters for the key; None if they aren't known.
+        result_key: The result's key.
+        metadata: The result's user metadata.
+        source, answer, now: What only the attempt that stored the result knows.
     """
-    if not settings.flag("pipeline.sidecar"):
-        return None
-    headers = answer.headers
-    return keys.sidecar_key(result_key), {
-        "source": _source(job) | {"type": source.mime_type, "bytes": source.bytes},
-        "result": {"key": result_key, "bytes": answer.bytes},
-        "input_orientation": _number(headers.get("X-Input-Orientation", "")),
-        "input_size": _numbers(headers, "X-Input-Size", _SIZE),
-        "result_size": _numbers(headers, "X-Result-Size", _SIZE),
-        "input_foreground": _numbers(headers, "X-Input-Foreground", _BOX),
-        "result_foreground": _numbers(headers, "X-Result-Foreground", _BOX),
+    return {
+        "source": _source(job)
+        | {"type": source.mime_type if source else None, "bytes": source.bytes if source else None},
+        "result": {"key": result_key, "bytes": answer.bytes if answer else None},
+        "input_orientation": _number(metadata.get("pixian-input-orientation", "")),
+        "input_size": _numbers(metadata, "pixian-input-size", _SIZE),
+        "result_size": _numbers(metadata, "pixian-result-size", _SIZE),
+        "input_foreground": _numbers(metadata, "pixian-input-foreground", _BOX),
+        "result_foreground": _numbers(metadata, "pixian-result-foreground", _BOX),
         "credits": {
-            "charged": _decimal(headers.get("X-Credits-Charged", "")),
-            "calculated": _decimal(headers.get("X-Credits-Calculated", "")),
+            "charged": _decimal(metadata.get("pixian-credits-charged", "")),
+            "calculated": _decimal(metadata.get("pixian-credits-calculated", "")),
         },
-        "parameters": settings.form,
+        "parameters": dict(parameters) if parameters is not None else None,
         "seconds": {
-            "pixian": answer.seconds,
-            "end_to_end": now - job.event_time if job.event_time else None,
+            "pixian": answer.seconds if answer else None,
+            "end_to_end": now - job.event_time if now and job.event_time else None,
         },
         "attempts": job.failures + 1,
     }
@@ -97,9 +106,9 @@ def _source(job: Job) -> dict[str, Any]:
 
 
 def _numbers(
-    headers: Mapping[str, str], name: str, names: tuple[str, ...]
+    metadata: Mapping[str, str], name: str, names: tuple[str, ...]
 ) -> dict[str, int] | None:
-    numbers = [_number(word) for word in headers.get(name, "").split()]
+    numbers = [_number(word) for word in metadata.get(name, "").split()]
     if len(numbers) != len(names) or None in numbers:
         return None
     return dict(zip(names, numbers, strict=True))  # type: ignore[arg-type]

@@ -14,6 +14,9 @@ MAX_METADATA_BYTES = 2048
 _SOURCE_KEY = "source-key"
 _SEQUENCER = "source-sequencer"
 _VERSION_ID = "source-version-id"
+_ETAG = "source-etag"
+_PARAMETERS = "parameters"
+_FINAL = "final"
 _MAX_KEY_BYTES = 1024  # for the source's key; the other values need less than 600
 
 _HEADERS = (
@@ -42,10 +45,12 @@ def of_result(
     said = {f"pixian-{name.lower()}": headers.get(f"X-{name}", "") for name in _HEADERS}
     source = {
         _SOURCE_KEY: _encoded(job.key),
-        "source-etag": job.etag,
-        "parameters": settings.digest,
+        _ETAG: job.etag,
+        _PARAMETERS: settings.digest,
+        _VERSION_ID: job.version_id or "",
+        _SEQUENCER: job.sequencer,
     }
-    merged = {name: value for name, value in (said | source | of_report(job)).items() if value}
+    merged = {name: value for name, value in (said | source).items() if value}
     for name, value in own.items() if settings.flag("pipeline.copy_metadata") else ():
         fits = _size(merged) + len(name) + len(value) <= MAX_METADATA_BYTES
         if fits and value.isascii() and name not in merged:
@@ -53,14 +58,42 @@ def of_result(
     return merged
 
 
-def of_report(job: Job) -> dict[str, str]:
-    """The user metadata of an error report, which identifies the upload."""
-    return {_VERSION_ID: job.version_id or "", _SEQUENCER: job.sequencer}
+def of_report(job: Job, *, final: bool) -> dict[str, str]:
+    """The user metadata of an error report.
+
+    Args:
+        job: The job, whose upload it identifies.
+        final: Whether the upload was rejected, so that it isn't processed again.
+    """
+    return {
+        _ETAG: job.etag,
+        _VERSION_ID: job.version_id or "",
+        _SEQUENCER: job.sequencer,
+        _FINAL: str(final).lower(),
+    }
+
+
+def is_final(metadata: Mapping[str, str]) -> bool:
+    """Whether an error report says that its upload was rejected."""
+    return metadata.get(_FINAL) == "true"
+
+
+def is_of_upload(metadata: Mapping[str, str], job: Job) -> bool:
+    """Whether a result or report of the job's source is about the job's upload."""
+    if job.version_id:
+        return metadata.get(_VERSION_ID) == job.version_id
+    upload = {_ETAG: job.etag, _VERSION_ID: "", _SEQUENCER: job.sequencer}
+    return all(metadata.get(name, "") == value for name, value in upload.items())
 
 
 def is_newer_than(metadata: Mapping[str, str], job: Job) -> bool:
     """Whether an object is about a newer upload of the job's source."""
     return is_newer(metadata.get(_SEQUENCER, ""), than=job.sequencer)
+
+
+def is_made_with(existing: Mapping[str, str], settings: Settings) -> bool:
+    """Whether a result was made with these parameters."""
+    return existing.get(_PARAMETERS) == settings.digest
 
 
 def is_result_of(existing: Mapping[str, str], job: Job, settings: Settings) -> bool:
@@ -72,9 +105,9 @@ def is_result_of(existing: Mapping[str, str], job: Job, settings: Settings) -> b
         settings: Its settings, which include the parameters.
     """
     # A job may have no ETag if it has a version ID.
-    content = {"source-etag": job.etag} if job.etag else {_VERSION_ID: job.version_id}
-    made_from = {_SOURCE_KEY: _encoded(job.key), "parameters": settings.digest} | content
-    return made_from.items() <= existing.items()
+    content = {_ETAG: job.etag} if job.etag else {_VERSION_ID: job.version_id}
+    made_from = {_SOURCE_KEY: _encoded(job.key)} | content
+    return made_from.items() <= existing.items() and is_made_with(existing, settings)
 
 
 def require_replaceable(
@@ -88,7 +121,8 @@ def require_replaceable(
         job, settings: As in `is_result_of`.
 
     Raises:
-        AlreadyDone: The result exists.
+        AlreadyDone: The result of this upload exists, with whichever parameters, or that of another
+            upload of this content with these parameters.
         Skipped: The result of a newer upload exists.
         Rejected: Another object exists there, which wasn't made from the job's source.
     """
@@ -101,7 +135,7 @@ def require_replaceable(
         )
     if is_newer_than(existing, job):
         raise Skipped("The result of a newer upload already exists.")
-    if is_result_of(existing, job, settings):
+    if is_of_upload(existing, job) or is_result_of(existing, job, settings):
         raise AlreadyDone("The result already exists.")
 
 

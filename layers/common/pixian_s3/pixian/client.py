@@ -30,6 +30,7 @@ from pixian_s3.errors import (
 from pixian_s3.pixian.credentials import Credentials
 from pixian_s3.pixian.inputs import Fields, Image
 from pixian_s3.pixian.redaction import redacted
+from pixian_s3.retry import GATEWAY_STATUSES
 
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 180
@@ -293,7 +294,7 @@ def _refusal(response: requests.Response, seconds_left: Callable[[], float]) -> 
 
 def _may_have_cost(status: int) -> bool:
     """Whether a call without a result may be charged: not if Pixian answered with an error."""
-    return status < 300
+    return status < 300 or status in GATEWAY_STATUSES
 
 
 def _error_json(
