@@ -41,6 +41,12 @@ def refuse(fault: Fault, exchange: Exchange) -> Iterable[bytes]:
     return exchange.send(refusal(name, 500, code))
 
 
+def deny(_: Fault, exchange: Exchange) -> Iterable[bytes]:
+    """Answer that the permission is missing."""
+    exchange.read()
+    return exchange.send(refusal("s3", *_DENIALS["s3"]))
+
+
 def silent(fault: Fault, exchange: Exchange) -> Iterable[bytes]:
     """Say nothing for a while, or for ever."""
     choices = _PIXIAN_SECONDS if fault.point in PIXIAN else _SECONDS

@@ -159,8 +159,13 @@ def points(environ: "WSGIEnvironment") -> set[Point]:
         counts = target.endswith(".UpdateItem") and b"ADD throttles" in body(environ)
         return {Point.THROTTLES if counts else _TARGETS[target.partition(".")[0]]}
     method = environ["REQUEST_METHOD"]
+    if method == "POST":
+        return {Point.CHECK, Point.STORING}
+    if "uploadId=" in environ["QUERY_STRING"]:
+        return set()  # the end of the check, whose failure changes nothing
     put = Point.REPORT if environ["PATH_INFO"].endswith(REPORT) else Point.RESULT
-    return {_METHODS.get(method, put)}
+    at = _METHODS.get(method, put)
+    return {at, Point.STORING} if at is Point.RESULT else {at}
 
 
 def service(environ: "WSGIEnvironment") -> str:

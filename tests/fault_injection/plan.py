@@ -17,6 +17,12 @@ LEFT_OUT = {
     for kind in Kind
     if kind is not Kind.KILLED
 }
+# A lasting denial concerns all writes; a passing one of a single call is an exception.
+LEFT_OUT |= {
+    (point, kind): "Only storing is denied for long, and nothing else happens there."
+    for point, kind in itertools.product(Point, Kind)
+    if (point is Point.STORING) != (kind is Kind.DENIED)
+}
 CELLS = [cell for cell in itertools.product(Point, Kind) if cell not in LEFT_OUT]
 
 HELD = {Kind.KILLED, Kind.DUPLICATE, Kind.REORDER}
@@ -149,6 +155,8 @@ _LATE_SECONDS = (0, 0, 0, 45, 1200, 3 * 3600)
 _WITH_CALL = (Scene.PLAIN, Scene.PLAIN, Scene.THROTTLED, Scene.REFUSED, Scene.MENDED)
 _SCENES = {
     Point.SECRET: _WITH_CALL,
+    Point.CHECK: _WITH_CALL,
+    Point.STORING: (Scene.PLAIN, Scene.THROTTLED, Scene.MENDED),
     Point.CONNECT: _WITH_CALL,
     Point.SENT: _WITH_CALL,
     Point.BODY: _WITH_CALL,
@@ -162,6 +170,7 @@ _SCENES = {
 _STARTS = {
     Point.CONFIGURATION: (Start.COLD, Start.IDLE),
     Point.SECRET: (Start.COLD, Start.IDLE),
+    Point.CHECK: (Start.COLD,),
 }
 _SPARING_DETAILS = [detail for detail in range(0, 1000, 2) if detail % 8 != 6]
 """Without those that have Pixian answer 400, after which the first fault could not strike."""
@@ -178,6 +187,8 @@ def _times(point: Point, kind: Kind) -> tuple[int, ...]:
         return (1, 1, 2)
     if kind is Kind.KILLED:
         return (1, 1, 2, 4, 7)
+    if kind is Kind.DENIED:
+        return (1, 2, 5, 40)
     if point in PIXIAN:
         return (1, 1, 2, 4)
     if point is Point.EVENT:
@@ -190,9 +201,9 @@ def _most_skipped(point: Point, scene: Scene, prefix: str, start: Start, throttl
     """How many calls there are at the point, besides one."""
     more = {
         Point.CONFIGURATION: int(start is Start.COLD),
-        Point.HEAD: 1,
+        Point.HEAD: int(scene in {Scene.NO_IMAGE, Scene.REFUSED, Scene.MENDED}),
         Point.LEASE: 1 if scene is Scene.NO_IMAGE else 2,
-        Point.SOURCE: int(prefix == "tags/"),
+        Point.SOURCE: 1 + int(prefix == "tags/"),
         Point.RESULT: int(prefix == "sidecar/"),
         Point.SENT: throttles,
         Point.BODY: throttles,

@@ -1,7 +1,7 @@
 """One run: an image is dropped, something goes wrong, and all goes on until it is quiet."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from urllib.parse import quote_plus
@@ -165,7 +165,9 @@ class Play:
         beside = (".json",) if self._run.prefix == "sidecar/" else ()
         outcome = Outcome(self._aws, self._pixian, self._lambda.said, self._key)
         limits = self._aws.limits if self._run.fault.point is Point.PACE else None
-        return outcome.found(self._versions, beside, limits, quiet=quiet)
+        found = outcome.found(self._versions, beside, limits, quiet=quiet)
+        lasting = self._run.fault.kind is Kind.DENIED and self._run.other is None
+        return replace(found, most_in_vain=1) if lasting else found
 
 
 def _sha256(body: bytes) -> str:

@@ -4,7 +4,10 @@ from enum import StrEnum
 
 
 class Point(StrEnum):
-    """A step of processing, in the order in which it is reached."""
+    """A step of processing, in the order in which it is reached.
+
+    `STORING` is the write check, the result and its sidecar: what the permission to write is for.
+    """
 
     EVENT = "event in"
     CONFIGURATION = "configuration"
@@ -12,10 +15,12 @@ class Point(StrEnum):
     LEASE = "lease"
     SOURCE = "source read"
     SECRET = "secret"
+    CHECK = "write check"
     CONNECT = "connect"
     SENT = "after sending"
     BODY = "mid-body"
     RESULT = "result put"
+    STORING = "storing"
     REPORT = "report put"
     QUEUE = "queue send"
     THROTTLES = "throttle count"
@@ -36,6 +41,7 @@ class Kind(StrEnum):
     KILLED = "killed"
     DUPLICATE = "duplicate"
     REORDER = "reorder"
+    DENIED = "denied"
 
 
 PIXIAN = {Point.CONNECT, Point.SENT, Point.BODY}

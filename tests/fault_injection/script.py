@@ -27,6 +27,7 @@ _TROUBLES = {
     Kind.KILLED: "killed",
 }
 _ACTIONS: dict[Kind, Callable[..., Any]] = {
+    Kind.DENIED: actions.deny,
     Kind.EXCEPTION: actions.refuse,
     Kind.THROTTLE: actions.refuse,
     Kind.TIMEOUT: actions.silent,

@@ -20,7 +20,7 @@ VERSION = Version("version-2", "etag-2", "sha-2", NOON)
 ABOUT = {"source-version-id": "version-2", "source-etag": "etag-2"}
 RESULT = Written("a.png", ABOUT, picture(), NOON + 5)
 REPORT = Written("a.png.error.json", {"source-version-id": "version-2"}, b"{}", NOON + 5)
-SIDECAR = Written("a.png.json", {}, b"{}", NOON + 5)
+SIDECAR = Written("a.png.json", {}, b'{"source": {"version_id": "version-2"}}', NOON + 5)
 GOOD = Found(VERSION, [RESULT], NOON + 5, [], [Spent(VERSION, 1, 0, has_result=True)], quiet=True)
 REJECTED = replace(GOOD, written=[REPORT], spent=[Spent(VERSION, 0, 0, has_result=False)])
 OLDER = {"source-version-id": "version-1", "source-etag": "etag-1"}
@@ -86,6 +86,14 @@ def test_a_dead_letter_of_an_older_version_is_none_of_the_newest() -> None:
 def test_a_result_has_its_sidecar() -> None:
     assert wrong(replace(GOOD, beside=(".json",))) == [Wrong.LOST]
     assert wrong(replace(GOOD, beside=(".json",), written=[SIDECAR, RESULT])) == []
+    other = replace(SIDECAR, body=b'{"source": {"version_id": "version-1"}}')
+    assert wrong(replace(GOOD, beside=(".json",), written=[other, RESULT])) == [Wrong.LOST]
+
+
+def test_a_lasting_fault_costs_no_more_than_one_credit() -> None:
+    spent = [Spent(VERSION, 3, 2, has_result=True)]
+    assert wrong(replace(GOOD, spent=spent)) == []
+    assert wrong(replace(GOOD, spent=spent, most_in_vain=1)) == [Wrong.CHARGED_TWICE]
 
 
 def test_an_image_that_goes_round_for_ever_is_stuck() -> None:

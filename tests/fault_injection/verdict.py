@@ -1,6 +1,8 @@
 """What became of an image, and whether that may be."""
 
 import io
+import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -87,6 +89,7 @@ class Found:
         beside: suffixes of what has to stand beside a result.
         lanes: of the upload and of the retry function, during the backlog, and the most that there
             were at a time; if PaceFunction was struck.
+        most_in_vain: how many credits may be lost, counted or not.
     """
 
     newest: Version
@@ -97,6 +100,7 @@ class Found:
     quiet: bool
     beside: tuple[str, ...] = ()
     lanes: tuple[int | None, int | None, int] | None = None
+    most_in_vain: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,8 @@ def _wrong(
     for spent in found.spent:
         if spent.uncounted:
             yield Wrong.CHARGED_TWICE, f"{spent.charges} charges, {spent.counted:g} counted"
+        if spent.charges - spent.has_result > found.most_in_vain:
+            yield Wrong.CHARGED_TWICE, f"{spent.charges} charges, although the fault lasted"
 
 
 def _lost(
@@ -159,9 +165,12 @@ def _lost(
 
 
 def _of_result(result: Written, found: Found) -> str | None:
-    keys = {each.key for each in found.written}
-    if missing := [suffix for suffix in found.beside if result.key + suffix not in keys]:
+    there = {each.key: each.body for each in found.written}
+    if missing := [suffix for suffix in found.beside if result.key + suffix not in there]:
         return f"a result without its {', '.join(missing)}"
+    for suffix in found.beside:
+        if json.loads(there[result.key + suffix])["source"]["version_id"] != result.version_id:
+            return f"a result with the {suffix} of another version"
     if result.metadata.get("source-etag") != found.newest.etag:
         return "the result of another file"
     # Two uploads of the same content share a result, whichever of them it was made from.
