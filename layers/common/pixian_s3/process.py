@@ -136,11 +136,11 @@ class Processor:
                 # 6. Store the result, even if its type is unexpected; then its sidecar.
                 body = finish(cutout.file, cutout.mime_type, prepared, settings, files)
                 cutout = cutout.with_file(body)
+                check = partial(metadata.require_replaceable, job=job, settings=settings)
                 existing, suffix = found.result, cutout.suffix
                 if (actual := keys.result_key(job.key, suffix, settings)) != key:
                     key, existing = actual, self.buckets.head(actual)
-                check = partial(metadata.require_replaceable, job=job, settings=settings)
-                check(key, existing.metadata if existing else None)
+                    check(key, existing.metadata if existing else None)
                 about = metadata.of_result(job, settings, cutout.answer.headers, source.metadata)
                 result = Result(key, cutout.file, cutout.mime_type, about, source.tags)
                 self._retry_write(partial(self.buckets.put_result, result, existing, check))
