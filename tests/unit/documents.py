@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from hypothesis import strategies as st
 
-from pixian_s3.config.document import Configuration
+from pixian_s3.config.document import BUDGET, MAX_CREDITS, Configuration
 from pixian_s3.config.parameters import (
     PIPELINE,
     PIXIAN,
@@ -67,15 +68,30 @@ _PREFIX = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, ma
 _PREFIXES = st.dictionaries(_PREFIX, _DEFAULTS.map(_effective), max_size=4)
 _DELTA = {"\u0394": _NULLED_FOR_DELTA_PNG | {"output.format": "delta_png"}}
 
+_AMOUNTS = st.none() | st.integers(0, MAX_CREDITS) | st.floats(0, 1e6)
+_BUDGET = st.fixed_dictionaries({}, optional=dict.fromkeys(BUDGET, _AMOUNTS))
+
 DOCUMENTS = st.fixed_dictionaries(
-    {}, optional={"defaults": _DEFAULTS, "prefixes": _PREFIXES | st.just(_DELTA)}
+    {},
+    optional={
+        "defaults": _DEFAULTS,
+        "prefixes": _PREFIXES | st.just(_DELTA),
+        "budget": _BUDGET,
+        "paused": st.booleans(),
+    },
 )
 
 
 def document_of(configuration: Configuration) -> dict[str, Any]:
     """The document that a configuration was parsed from, but for what is empty in it."""
     prefixes = {prefix: _nested(layer) for prefix, layer in configuration.prefixes.items()}
-    return {"defaults": _nested(configuration.defaults), "prefixes": prefixes}
+    limits = asdict(configuration.budget).items()
+    return {
+        "defaults": _nested(configuration.defaults),
+        "prefixes": prefixes,
+        "budget": {name: float(most) for name, most in limits if most is not None},
+        "paused": configuration.paused,
+    }
 
 
 def _nested(layer: Mapping[str, Any]) -> dict[str, Any]:

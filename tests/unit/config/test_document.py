@@ -1,13 +1,14 @@
 """The document: which ones are valid, and which parameters then apply to a key."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixian_s3.config.document import parse
+from pixian_s3.config.document import Budget, parse
 from pixian_s3.errors import InvalidConfiguration
 from tests.builders import make_settings
 from tests.unit.documents import DOCUMENTS, document_of
@@ -203,3 +204,27 @@ def test_a_document_nested_too_deeply_is_refused() -> None:
 def test_what_is_ambiguous_or_cannot_be_written_is_refused(text: str) -> None:
     with pytest.raises(InvalidConfiguration):
         parse(text)
+
+
+def test_a_budget_is_exact() -> None:
+    document = parse('{"budget": {"credits_per_day": 0.1, "credits_per_month": null}}')
+    assert document.budget == Budget(credits_per_day=Decimal("0.1"))
+
+
+def test_a_paused_stack_holds_back_every_key() -> None:
+    prefixes = {"a/": {"pipeline": {"paused": False}}}
+    assert (
+        parse(json.dumps({"paused": True, "prefixes": prefixes}))
+        .settings_for("a/b.jpg")
+        .flag("pipeline.paused")
+    )
+    assert (
+        not parse(json.dumps({"prefixes": prefixes}))
+        .settings_for("a/b.jpg")
+        .flag("pipeline.paused")
+    )
+
+
+def test_pausing_changes_no_result() -> None:
+    paused, running = parse('{"paused": true}'), parse("{}")
+    assert paused.settings_for("a.jpg").digest == running.settings_for("a.jpg").digest

@@ -50,6 +50,13 @@ def test_valid_documents_are_valid_by_it(document: dict[str, Any]) -> None:
         {"defaults": {"pipeline": {"result_key": "{stem}{stem"}}},
         {"defaults": {"pipeline": {"result_key": "{nothing}{stem}{suffix}"}}},
         {"prefixes": {"": {}}},
+        {"paused": "yes"},
+        {"budget": 500},
+        {"budget": {"credits_per_week": 1}},
+        {"budget": {"credits_per_day": -1}},
+        {"budget": {"credits_per_day": True}},
+        {"budget": {"credits_per_day": "500"}},
+        {"budget": {"credits_per_month": 2e9}},
         {"prefixes": {"a/": {"output.format": "gif"}}},
     ],
 )

@@ -1,20 +1,23 @@
 """The configuration document: check it, and look up the parameters of a key.
 
 ```json
-{"defaults": {"test": true},
+{"budget": {"credits_per_day": 500, "credits_per_month": 8000},
+ "defaults": {"test": true},
  "prefixes": {"products/": {"background.color": "#FFFFFF"},
               "drafts/": {"pipeline": {"enabled": false}}}}
 ```
-A key starts with `defaults`; each prefix of the key then overrides them, from the shortest prefix
-to the longest. `null` resets a value to the default in the table of parameters.
+`budget` and `"paused": true` apply to the whole stack. A key starts with `defaults`; each prefix of
+the key then overrides them, from the shortest prefix to the longest. `null` resets a value to the
+default in the table of parameters.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from pixian_s3.config.parameters import PIPELINE, PIXIAN, Parameter, Value, form_value, is_plain
 from pixian_s3.errors import Fault, InvalidConfiguration
@@ -104,16 +107,32 @@ class Settings:
         return int(self.get(name) or 0)
 
 
+MAX_CREDITS = 1_000_000_000
+"""The highest budget; a higher one is a typing error."""
+
 NO_SETTINGS = Settings("", MappingProxyType({}))
 """Where the configuration isn't known."""
 
 
 @dataclass(frozen=True)
+class Budget:
+    """The most credits to spend on a day and in a month (UTC); None means no limit."""
+
+    credits_per_day: Decimal | None = None
+    credits_per_month: Decimal | None = None
+
+
+BUDGET = tuple(field.name for field in fields(Budget))
+
+
+@dataclass(frozen=True)
 class Configuration:
-    """A valid document."""
+    """A valid document; `paused` holds all images back."""
 
     defaults: ParameterSet
     prefixes: Mapping[str, ParameterSet]
+    budget: Budget = Budget()
+    paused: bool = False
 
     def settings_for(self, key: str) -> Settings:
         """The parameters that apply to a key."""
@@ -121,6 +140,8 @@ class Configuration:
         values = dict(self.defaults)
         for prefix in matching:
             values |= self.prefixes[prefix]
+        if self.paused:
+            values |= {"pipeline.paused": True}
         set_values = {name: value for name, value in values.items() if value is not None}
         return Settings(matching[-1] if matching else "", MappingProxyType(set_values))
 
@@ -151,7 +172,14 @@ def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _build(document: dict[str, Any]) -> Configuration:
     prefixes = {prefix: _flatten(given) for prefix, given in document.get("prefixes", {}).items()}
-    return Configuration(_flatten(document.get("defaults", {})), MappingProxyType(prefixes))
+    limits = document.get("budget", {}).items()
+    return Configuration(
+        _flatten(document.get("defaults", {})),
+        MappingProxyType(prefixes),
+        # Via str, so that 0.1 is exactly a tenth.
+        Budget(**{name: Decimal(str(most)) for name, most in limits if most is not None}),
+        document.get("paused", False),
+    )
 
 
 def _flatten(given: dict[str, Any]) -> ParameterSet:
@@ -164,8 +192,13 @@ def _document_faults(document: object) -> Iterator[Fault]:
     if not isinstance(document, dict):
         yield Fault("document", 'must be an object like {"defaults": {}, "prefixes": {}}')
         return
-    for name in document.keys() - {"defaults", "prefixes"}:
-        yield Fault(name, 'is unknown; a document has only "defaults" and "prefixes"')
+    for name in document.keys() - {"budget", "defaults", "paused", "prefixes"}:
+        yield Fault(
+            name, 'is unknown; a document has only "budget", "defaults", "paused" and "prefixes"'
+        )
+    if not isinstance(document.get("paused", False), bool):
+        yield Fault("paused", "must be true or false")
+    yield from _budget_faults(document.get("budget", {}))
     yield from _parameter_faults("defaults", document.get("defaults", {}))
     prefixes = document.get("prefixes", {})
     if not isinstance(prefixes, dict):
@@ -179,6 +212,24 @@ def _document_faults(document: object) -> Iterator[Fault]:
                 'must not be empty or contain control characters; use "defaults" for all keys',
             )
         yield from _parameter_faults(path, given)
+
+
+def _budget_faults(budget: object) -> Iterator[Fault]:
+    if not isinstance(budget, dict):
+        yield Fault("budget", 'must be an object like {"credits_per_day": 500}')
+        return
+    for name, most in budget.items():
+        if name not in BUDGET:
+            yield Fault(f"budget.{name}", f"is unknown; a budget has only {' and '.join(BUDGET)}")
+        elif most is not None and not _is_amount(most):
+            yield Fault(
+                f"budget.{name}", f"must be a number of credits from 0 to {MAX_CREDITS:,}, or null"
+            )
+
+
+def _is_amount(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= cast(float, value) <= MAX_CREDITS
 
 
 def _parameter_faults(path: str, given: object) -> Iterator[Fault]:

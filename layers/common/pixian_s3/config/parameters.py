@@ -181,7 +181,13 @@ PIPELINE: tuple[Parameter, ...] = (
         "enabled",
         Boolean(),
         default=True,
-        description="Processes images; false skips them.",
+        description="Processes images; false skips them for good.",
+    ),
+    Parameter(
+        "paused",
+        Boolean(),
+        default=False,
+        description="Holds images back; they are processed once it is false again.",
     ),
     Parameter(
         "input",

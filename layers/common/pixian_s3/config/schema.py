@@ -6,10 +6,13 @@ only `document.parse` finds combinations of values that have no effect.
 
 from typing import Any
 
+from pixian_s3.config.document import BUDGET, MAX_CREDITS
 from pixian_s3.config.parameters import PIPELINE, PIXIAN, Parameter
 
 MAX_SCHEMA_CHARACTERS = 32_768
 """AppConfig's size limit for a JSON schema validator."""
+
+_AMOUNT = {"anyOf": [{"type": "number", "minimum": 0, "maximum": MAX_CREDITS}, {"type": "null"}]}
 
 
 def document_schema() -> dict[str, Any]:
@@ -26,6 +29,12 @@ def document_schema() -> dict[str, Any]:
                 # Matches any prefix except the empty one.
                 "patternProperties": {".": {"$ref": "#/definitions/parameters"}},
                 "additionalProperties": False,
+            },
+            "paused": {"type": "boolean"},
+            "budget": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": dict.fromkeys(BUDGET, _AMOUNT),
             },
         },
         "definitions": {"parameters": _object(PIXIAN, pipeline=_object(PIPELINE))},
