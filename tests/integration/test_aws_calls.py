@@ -5,13 +5,15 @@ from dataclasses import replace
 import pytest
 
 from pixian_s3 import retry
-from tests.integration.servers import refusal
+from tests.integration.servers import Answer, refusal
 from tests.integration.world import World
 
 ACQUIRE, NOTE, RELEASE = "UpdateItem", "UpdateItem", "UpdateItem"
 HEAD_RESULT, GET_REPORT, HEAD_REPORT = "HeadObject", "GetObject", "HeadObject"
 GET_SOURCE = "GetObject"
-COUNT_THROTTLE = "UpdateItem"
+COUNT_THROTTLE = ADD_CREDITS = RESERVE = "UpdateItem"
+
+FREE = Answer(headers={"X-Credits-Charged": "0"})
 
 
 @pytest.fixture
@@ -29,16 +31,22 @@ def calls(world: World, body: bytes | None = None) -> list[str]:
     return world.aws_calls
 
 
-def test_a_processed_image_takes_seven(warm: World) -> None:
-    assert calls(warm) == [
-        ACQUIRE,
-        HEAD_RESULT,
-        GET_REPORT,
-        GET_SOURCE,
-        NOTE,
-        "PutObject",
-        RELEASE,
-    ]
+PROCESSED = [ACQUIRE, HEAD_RESULT, GET_REPORT, GET_SOURCE, NOTE, "PutObject", RELEASE]
+
+
+def test_a_processed_image_takes_seven_in_test_mode(warm: World) -> None:
+    warm.pixian.answers = [FREE]
+    assert calls(warm) == PROCESSED
+
+
+def test_one_that_was_charged_takes_one_more_for_the_sum(warm: World) -> None:
+    assert calls(warm) == [*PROCESSED[:-1], ADD_CREDITS, RELEASE]
+
+
+def test_with_a_budget_it_takes_another_one_before_the_call(world: World) -> None:
+    world.configure(budget={"credits_per_day": 10})
+    world.process(world.upload("warm.jpg"))
+    assert calls(world) == [*PROCESSED[:3], RESERVE, *PROCESSED[3:]]
 
 
 def test_a_throttled_image_takes_seven(warm: World) -> None:
@@ -96,7 +104,7 @@ def test_a_cold_lane_takes_three_more_and_two_for_each_prefix(world: World) -> N
     cold = {"StartConfigurationSession", "GetLatestConfiguration", "GetSecretValue"}
     can_it_write = {"CreateMultipartUpload", "AbortMultipartUpload"}
     assert cold | can_it_write <= set(world.aws_calls)
-    assert len(world.aws_calls) == 7 + 3 + 2
+    assert len(world.aws_calls) == 8 + 3 + 2
 
 
 def test_an_image_that_is_given_up_takes_twelve(warm: World) -> None:

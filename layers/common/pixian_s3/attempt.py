@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
 from pixian_s3.job import Job
@@ -40,6 +41,14 @@ class Answer:
     headers: Mapping[str, str]
     seconds: float
     bytes: int
+
+    def credits(self, which: str) -> Decimal:
+        """The credits in a header, "Charged" or "Calculated"; 0 if it is missing or no number."""
+        try:
+            number = Decimal(self.headers.get(f"X-Credits-{which}", "0"))
+        except InvalidOperation:
+            return Decimal(0)
+        return number if number.is_finite() else Decimal(0)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ PixianS3Error
 │   ├── InProgress           another invocation holds the lease on the image's result key
 │   └── Blocked              something else is at fault: credentials, credits, a permission, …
 │       ├── Unauthorized     401: the secret may have been rotated since it was cached
-│       └── AccessDenied     S3 or KMS denies access to one object
+│       ├── AccessDenied     S3 or KMS denies access to one object
+│       └── Held             the configuration says so: a pause, or a budget that is spent
 ├── Skipped                  there is nothing to do for this image
 │   └── AlreadyDone          because its result exists
 ├── Rejected                 the image is at fault: error report, no retry
@@ -123,6 +124,17 @@ class AccessDenied(Blocked):
 
     Args:
         message: S3's answer.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, for_all=False)
+
+
+class Held(Blocked):
+    """The configuration holds this image back, for as long as an operator wants.
+
+    Args:
+        message: Why, and how that ends.
     """
 
     def __init__(self, message: str) -> None:

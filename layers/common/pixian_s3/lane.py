@@ -4,8 +4,13 @@ A lane is one Lambda execution environment, which handles one invocation at a ti
 call it a thread.
 """
 
+from typing import TYPE_CHECKING
+
 from pixian_s3 import retry
 from pixian_s3.errors import Blocked, RetryLater, Throttled
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 COUNT_SECONDS = 30.0
 """A lane counts a throttle for the pace at most this often: the pace is decided once a minute, by
@@ -21,11 +26,13 @@ class Lane:
     Attributes:
         throttles: The number of 429 answers since the last success.
         writable: The configured prefixes whose results can be stored, as this lane has checked.
+        prices: The credits that the last image of each configured prefix cost.
     """
 
     def __init__(self) -> None:
         self.throttles = 0
         self.writable = set[str]()
+        self.prices: dict[str, Decimal] = {}
         # Message and status only: the exception would keep its whole traceback alive.
         self._blocked: tuple[str, int | None] | None = None
         self._blocked_at = 0.0

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from tempfile import TemporaryFile
 from typing import Any
@@ -14,15 +15,17 @@ from pixian_s3.aws.lease import Lease, Leases, Record
 from pixian_s3.aws.queues import Queues
 from pixian_s3.aws.s3 import Buckets, Head, Result
 from pixian_s3.aws.secrets import Secret
+from pixian_s3.aws.spending import Reservation, Spending
 from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.aws.throttles import Throttles
-from pixian_s3.config.document import NO_SETTINGS, Settings
+from pixian_s3.config.document import NO_SETTINGS, Budget, Settings
 from pixian_s3.errors import (
     AlreadyDone,
     BadRequest,
     Blocked,
     Conflict,
     Exhausted,
+    Held,
     NotFound,
     PixianS3Error,
     Rejected,
@@ -64,6 +67,7 @@ class Processor:
     telemetry: Telemetry
     lane: Lane
     throttles: Throttles
+    spending: Spending
     now: Callable[[], float]
     seconds_left: Callable[[], float]
     sleep: Callable[[float], None]
@@ -76,6 +80,7 @@ class Processor:
         settings, key, suffix, record, call_noted, pause = NO_SETTINGS, "", "", Record(), False, 0
         lease: Lease | None = None
         found = _NOTHING
+        reservation: Reservation | None = None
         prepared: Prepared | None = None
         cutout: Cutout | None = None
         error: PixianS3Error | None = None
@@ -85,6 +90,8 @@ class Processor:
                 settings = self._settings(job, give_up)
                 if not settings.flag("pipeline.enabled"):
                     raise Skipped("pipeline.enabled is false for this prefix.")
+                if settings.flag("pipeline.paused"):
+                    raise Held("Processing is paused. `make resume` continues it.")
                 key = keys.result_key(job.key, settings.result_suffix, settings)
 
                 # 2. Acquire the lease. Report unreported calls before a write resets `told`.
@@ -113,6 +120,7 @@ class Processor:
                 # 4. Get the credentials and the source; convert it if Pixian would refuse it.
                 self.lane.require_open(self.now())
                 credentials = self.secret.get()
+                reservation = self._reserve(settings)
                 self._require_writable(key, record, settings)
                 file = files.enter_context(TemporaryFile())
                 source = self.buckets.download(job, file, tags=settings.flag("pipeline.copy_tags"))
@@ -154,6 +162,7 @@ class Processor:
                 error = raised
             except Exception:
                 if not give_up:
+                    self._settle(reservation, None, settings, may_cost=call_noted)
                     self.leases.release(lease, record)  # a noted call is reported next time
                     raise
                 error = Exhausted(give_up)
@@ -184,6 +193,7 @@ class Processor:
                 record = replace(
                     record, unknown=record.unknown - 1, gateway=record.gateway + maybe_charged
                 )
+            self._settle(reservation, cutout, settings, may_cost=maybe_charged)
             if cutout and isinstance(error, Blocked):
                 self.lane.writable.discard(settings.prefix)
             pause = self.lane.failed(retryable, self.now()) if retryable else 0
@@ -236,6 +246,28 @@ class Processor:
             if metadata.is_final(report) and metadata.is_of_upload(report, job):
                 raise Skipped("This upload was already rejected.")
         metadata.require_replaceable(key, result, job, settings)
+
+    def _reserve(self, settings: Settings) -> Reservation | None:
+        """Reserve the usual price of a call, if there is a budget; a test costs nothing."""
+        if settings.budget == Budget() or settings.flag("test"):
+            return None
+        price = self.lane.prices.get(settings.prefix, Decimal(0))
+        return self.spending.reserve(settings.budget, price, self.now())
+
+    def _settle(
+        self,
+        reservation: Reservation | None,
+        cutout: Cutout | None,
+        settings: Settings,
+        *,
+        may_cost: bool,
+    ) -> None:
+        """Add what a call cost to the sums; if that isn't known, keep what was reserved."""
+        charged = cutout.answer.credits("Charged") if cutout else Decimal(0)
+        if charged:
+            self.lane.prices[settings.prefix] = charged
+        if charged or not may_cost:
+            self.spending.settle(reservation, charged, self.now())
 
     def _require_writable(self, key: str, record: Record, settings: Settings) -> None:
         """Check that a result can be stored before it is paid for.

@@ -1,8 +1,17 @@
 """How long images and lanes wait before the next attempt, and how many attempts there are."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from pixian_s3.errors import Blocked, Conflict, InProgress, NotFound, RetryLater, Unavailable
+from pixian_s3.errors import (
+    Blocked,
+    Conflict,
+    Held,
+    InProgress,
+    NotFound,
+    RetryLater,
+    Unavailable,
+)
 from pixian_s3.job import Job
 
 STEP_SECONDS = 5
@@ -78,6 +87,8 @@ def after(error: RetryLater, job: Job, now: float) -> tuple[Job, int]:
         job: The job of that attempt.
         now: Seconds since the epoch.
     """
+    if isinstance(error, Held):
+        return replace(job, blocked_since=None), MAX_DELAY_SECONDS
     if isinstance(error, Blocked):
         return job.blocked(now), BLOCKED_DELAY_SECONDS
     if isinstance(error, InProgress):
@@ -106,12 +117,13 @@ def why_give_up(error: RetryLater, job: Job, unknown: int, gateway: int, now: fl
     """Why the job must not be retried; None if it may.
 
     Args:
-        error: Why it would be retried. If another invocation is working on it, it may always be.
+        error: Why it would be retried. It may always be if another invocation is working on it, or
+            if it is held back.
         job: The job of the next attempt.
         unknown, gateway: As in `too_many_calls`.
         now: Seconds since the epoch.
     """
-    if isinstance(error, InProgress):
+    if isinstance(error, InProgress | Held):
         return None
     if job.failures >= MAX_FAILURES:
         return f"it failed {job.failures} times in a row"

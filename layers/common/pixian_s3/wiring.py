@@ -19,6 +19,7 @@ from pixian_s3.aws.lease import Leases
 from pixian_s3.aws.queues import Queues
 from pixian_s3.aws.s3 import Buckets
 from pixian_s3.aws.secrets import Secret
+from pixian_s3.aws.spending import Spending
 from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.aws.throttles import Throttles
 from pixian_s3.lane import Lane
@@ -106,6 +107,7 @@ def build(environment: Environment) -> Processor:
         lane=Lane(),
         leases=Leases(dynamodb, environment.lease_table),
         throttles=Throttles(dynamodb, environment.lease_table),
+        spending=Spending(dynamodb, environment.lease_table),
         pixian=Pixian(environment.pixian_endpoint, requests.Session()),
         queues=Queues(
             lambda: boto3.client("sqs", config=_AWS),

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from pixian_s3.attempt import Answer, Attempt, Outcome
+from pixian_s3.attempt import Attempt, Outcome
 
 if TYPE_CHECKING:
     from pixian_s3.pace import Lanes
@@ -126,8 +125,8 @@ def _measures(attempt: Attempt, seconds: float | None) -> dict[str, tuple[Metric
     # Credits are charged for every image from Pixian, even if its result couldn't be stored.
     if attempt.answer:
         measures |= {
-            "CreditsCharged": (MetricUnit.Count, _credits(attempt.answer, "Charged")),
-            "CreditsCalculated": (MetricUnit.Count, _credits(attempt.answer, "Calculated")),
+            "CreditsCharged": (MetricUnit.Count, float(attempt.answer.credits("Charged"))),
+            "CreditsCalculated": (MetricUnit.Count, float(attempt.answer.credits("Calculated"))),
         }
     if attempt.outcome is Outcome.PROCESSED:
         if attempt.answer and attempt.input:
@@ -139,14 +138,6 @@ def _measures(attempt: Attempt, seconds: float | None) -> dict[str, tuple[Metric
         if seconds is not None:
             measures["EndToEndLatency"] = (MetricUnit.Milliseconds, 1000 * seconds)
     return measures
-
-
-def _credits(answer: Answer, which: str) -> float:
-    try:
-        credits = Decimal(answer.headers.get(f"X-Credits-{which}", "0"))  # noqa: A001 - their name
-    except InvalidOperation:
-        return 0
-    return float(credits) if credits.is_finite() else 0
 
 
 def _facts(attempt: Attempt, seconds: float | None) -> dict[str, object]:

@@ -38,6 +38,21 @@ _IGNORED_BY_DELTA_PNG = (
 )
 
 
+MAX_CREDITS = 1_000_000_000
+"""The highest budget; a higher one is a typing error."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most credits to spend on a day and in a month (UTC); None means no limit."""
+
+    credits_per_day: Decimal | None = None
+    credits_per_month: Decimal | None = None
+
+
+BUDGET = tuple(field.name for field in fields(Budget))
+
+
 @dataclass(frozen=True)
 class Settings:
     """The parameters that apply to one key.
@@ -46,10 +61,12 @@ class Settings:
         prefix: The longest prefix in the document that matches the key; empty if none does.
         values: The values that the document sets, by name; pipeline parameters have "pipeline."
             in front.
+        budget: The budget of the whole stack.
     """
 
     prefix: str
     values: Mapping[str, Value]
+    budget: Budget = Budget()
 
     @property
     def form(self) -> dict[str, str]:
@@ -107,22 +124,8 @@ class Settings:
         return int(self.get(name) or 0)
 
 
-MAX_CREDITS = 1_000_000_000
-"""The highest budget; a higher one is a typing error."""
-
 NO_SETTINGS = Settings("", MappingProxyType({}))
 """Where the configuration isn't known."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """The most credits to spend on a day and in a month (UTC); None means no limit."""
-
-    credits_per_day: Decimal | None = None
-    credits_per_month: Decimal | None = None
-
-
-BUDGET = tuple(field.name for field in fields(Budget))
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,8 @@ class Configuration:
         if self.paused:
             values |= {"pipeline.paused": True}
         set_values = {name: value for name, value in values.items() if value is not None}
-        return Settings(matching[-1] if matching else "", MappingProxyType(set_values))
+        prefix = matching[-1] if matching else ""
+        return Settings(prefix, MappingProxyType(set_values), self.budget)
 
 
 def parse(text: str | bytes) -> Configuration:

@@ -1,0 +1,125 @@
+"""The credits that were spent, per day and month (UTC), to keep to the budget.
+
+One DynamoDB item for each month sums up what Pixian charged. While a call is under way, its usual
+price is part of the sum, so that parallel calls can't exceed the budget together. A call of unknown
+outcome stays in the sum, because it may have been charged.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pixian_s3.config.document import Budget
+from pixian_s3.errors import Held, Unavailable, plain
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+VERSION = 1
+"""The version of the items written here."""
+
+KEPT_SECONDS = 400 * 24 * 3600
+"""The sums of a year can be compared with invoices."""
+
+LEAST = Decimal("0.0001")
+"""What a call reserves if its price isn't known yet: so little that any budget has room for it."""
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Credits reserved for a call: the item and the day that they were added to."""
+
+    month: str
+    day: str
+    credits: Decimal
+
+
+class Spending:
+    """The sums, in the table of the leases."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", table_name: str) -> None:
+        self._dynamodb = dynamodb
+        self._table_name = table_name
+
+    def reserve(self, budget: Budget, price: Decimal, now: float) -> Reservation:
+        """Add the price of a call to the sums, unless they would exceed the budget.
+
+        Args:
+            budget: The budget.
+            price: The credits that the call is expected to cost; 0 if that isn't known.
+            now: Seconds since the epoch.
+
+        Raises:
+            Held: The budget of the day or the month is spent.
+            Unavailable: The table is unavailable.
+        """
+        reservation = _on(now, max(price, LEAST))
+        conditions, values = [], {}
+        for name, limit in (("month", budget.credits_per_month), ("day", budget.credits_per_day)):
+            if limit is None:
+                continue
+            rest = limit - reservation.credits
+            if rest < 0:
+                raise _spent(budget)
+            conditions.append(f"(attribute_not_exists(#{name}) OR #{name} <= :{name})")
+            values[f":{name}"] = rest
+        try:
+            self._add(reservation, reservation.credits, now, " AND ".join(conditions), values)
+        except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
+            raise _spent(budget) from error
+        except (ClientError, BotoCoreError) as error:
+            raise Unavailable(f"The lease table is unavailable: {plain(error)}") from error
+        return reservation
+
+    def settle(self, reservation: Reservation | None, charged: Decimal, now: float) -> None:
+        """Replace a reservation by what was charged; without one, add that.
+
+        If the table is unavailable, the sums keep the reservation.
+        """
+        at = reservation or _on(now, Decimal(0))
+        if difference := charged - at.credits:
+            with suppress(ClientError, BotoCoreError):
+                self._add(at, difference, now)
+
+    def _add(
+        self,
+        to: Reservation,
+        credits_: Decimal,
+        now: float,
+        condition: str = "",
+        values: dict[str, Decimal] | None = None,
+    ) -> None:
+        numbers = {":credits": credits_, ":version": VERSION, **(values or {})}
+        numbers[":expiration"] = int(now) + KEPT_SECONDS
+        self._dynamodb.update_item(
+            TableName=self._table_name,
+            Key={"id": {"S": to.month}},
+            UpdateExpression=(
+                "SET expiration = :expiration, #version = :version "
+                "ADD #month :credits, #day :credits"
+            ),
+            ExpressionAttributeNames={"#month": "credits", "#day": to.day, "#version": "version"},
+            ExpressionAttributeValues={name: {"N": str(value)} for name, value in numbers.items()},
+            **cast("Any", {"ConditionExpression": condition} if condition else {}),
+        )
+
+
+def _on(now: float, credits_: Decimal) -> Reservation:
+    date = datetime.fromtimestamp(now, UTC)
+    return Reservation(f"{date:credits#%Y-%m}", f"{date:day-%d}", credits_)
+
+
+def _spent(budget: Budget) -> Held:
+    limits = (
+        f"{limit:f} credits per {period}"
+        for period, limit in (("day", budget.credits_per_day), ("month", budget.credits_per_month))
+        if limit is not None
+    )
+    return Held(
+        f"The budget ({', '.join(limits)}, UTC) is spent. Raise it in the configuration, or wait: "
+        "images then continue automatically."
+    )
