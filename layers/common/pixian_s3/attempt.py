@@ -60,6 +60,7 @@ class Attempt:
         outcome: How the attempt ended.
         reason: Why; None if the outcome is `PROCESSED`.
         prefix: The configured prefix that matches the key.
+        configuration: The version of the configuration document.
         parameters: Pixian's parameters for the key.
         input: The source; None if it wasn't read.
         answer: Pixian's answer; None if it contained no image.
@@ -74,6 +75,7 @@ class Attempt:
     outcome: Outcome
     reason: str | None = None
     prefix: str = ""
+    configuration: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     input: Input | None = None
     answer: Answer | None = None

@@ -203,6 +203,7 @@ class Processor:
                 outcome,
                 reason,
                 prefix=settings.prefix,
+                configuration=settings.version,
                 parameters=settings.form,
                 input=prepared.source if prepared else None,
                 answer=cutout.answer if cutout else None,

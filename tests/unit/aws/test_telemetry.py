@@ -128,6 +128,7 @@ def test_the_log_line_has_all_facts(capture: pytest.CaptureFixture[str]) -> None
         "etag": "0123456789abcdef0123456789abcdef",
         "prefix": "shoes/",
         "parameters": {"test": "true"},
+        "test": True,
         "attempt": 2,
         "input_type": "image/jpeg",
         "input_size": [40, 30],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixian_s3.config.document import Budget, parse
+from pixian_s3.config.document import Budget, parse, version_of
 from pixian_s3.errors import InvalidConfiguration
 from tests.builders import make_settings
 from tests.unit.documents import DOCUMENTS, document_of
@@ -228,3 +228,14 @@ def test_a_paused_stack_holds_back_every_key() -> None:
 def test_pausing_changes_no_result() -> None:
     paused, running = parse('{"paused": true}'), parse("{}")
     assert paused.settings_for("a.jpg").digest == running.settings_for("a.jpg").digest
+
+
+def test_a_document_has_a_version_by_which_log_lines_name_it() -> None:
+    one, other = parse(b'{"defaults": {"test": true}}'), parse('{"defaults": {"test": false}}')
+    assert len(one.version) == 8
+    assert (
+        one.settings_for("a.jpg").version
+        == one.version
+        == version_of(b'{"defaults": {"test": true}}')
+    )
+    assert one.version != other.version

@@ -14,7 +14,7 @@ default in the table of parameters.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, cast
@@ -62,11 +62,13 @@ class Settings:
         values: The values that the document sets, by name; pipeline parameters have "pipeline."
             in front.
         budget: The budget of the whole stack.
+        version: The version of the document; empty if there is none.
     """
 
     prefix: str
     values: Mapping[str, Value]
     budget: Budget = Budget()
+    version: str = field(default="", compare=False)
 
     @property
     def form(self) -> dict[str, str]:
@@ -130,12 +132,21 @@ NO_SETTINGS = Settings("", MappingProxyType({}))
 
 @dataclass(frozen=True)
 class Configuration:
-    """A valid document; `paused` holds all images back."""
+    """A valid document.
+
+    Attributes:
+        defaults: The parameters of all keys.
+        prefixes: The parameters of each prefix, which override them.
+        budget: The budget.
+        paused: Whether all images are held back.
+        version: A hash of the text, 8 hexadecimal digits, which log lines name.
+    """
 
     defaults: ParameterSet
     prefixes: Mapping[str, ParameterSet]
     budget: Budget = Budget()
     paused: bool = False
+    version: str = field(default="", compare=False)
 
     def settings_for(self, key: str) -> Settings:
         """The parameters that apply to a key."""
@@ -147,7 +158,7 @@ class Configuration:
             values |= {"pipeline.paused": True}
         set_values = {name: value for name, value in values.items() if value is not None}
         prefix = matching[-1] if matching else ""
-        return Settings(prefix, MappingProxyType(set_values), self.budget)
+        return Settings(prefix, MappingProxyType(set_values), self.budget, self.version)
 
 
 def parse(text: str | bytes) -> Configuration:
@@ -163,7 +174,13 @@ def parse(text: str | bytes) -> Configuration:
     faults = list(_document_faults(document)) or list(_ineffective(document))
     if faults:
         raise InvalidConfiguration(faults)
-    return _build(document)
+    return replace(_build(document), version=version_of(text))
+
+
+def version_of(text: str | bytes) -> str:
+    """The version of a document: AppConfig doesn't tell the functions its own number."""
+    content = text.encode() if isinstance(text, str) else text
+    return hashlib.sha256(content).hexdigest()[:8]
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

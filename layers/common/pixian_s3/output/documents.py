@@ -87,6 +87,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - each is one part of the document
             "charged": _decimal(metadata.get("pixian-credits-charged", "")),
             "calculated": _decimal(metadata.get("pixian-credits-calculated", "")),
         },
+        "test": metadata.get("pixian-test") == "true",
         "parameters": dict(parameters) if parameters is not None else None,
         "seconds": {
             "pixian": answer.seconds if answer else None,

@@ -16,6 +16,7 @@ _SEQUENCER = "source-sequencer"
 _VERSION_ID = "source-version-id"
 _ETAG = "source-etag"
 _PARAMETERS = "parameters"
+_TEST = "pixian-test"
 _FINAL = "final"
 _MAX_KEY_BYTES = 1024  # for the source's key; the other values need less than 600
 
@@ -49,6 +50,7 @@ def of_result(
         _PARAMETERS: settings.digest,
         _VERSION_ID: job.version_id or "",
         _SEQUENCER: job.sequencer,
+        _TEST: "true" if settings.flag("test") else "",
     }
     merged = {name: value for name, value in (said | source).items() if value}
     for name, value in own.items() if settings.flag("pipeline.copy_metadata") else ():
@@ -89,6 +91,11 @@ def is_of_upload(metadata: Mapping[str, str], job: Job) -> bool:
 def is_newer_than(metadata: Mapping[str, str], job: Job) -> bool:
     """Whether an object is about a newer upload of the job's source."""
     return is_newer(metadata.get(_SEQUENCER, ""), than=job.sequencer)
+
+
+def is_test_of(existing: Mapping[str, str], job: Job) -> bool:
+    """Whether an object is the result of the job's source in test mode."""
+    return existing.get(_TEST) == "true" and existing.get(_SOURCE_KEY) == _encoded(job.key)
 
 
 def is_made_with(existing: Mapping[str, str], settings: Settings) -> bool:
