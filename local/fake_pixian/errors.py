@@ -9,6 +9,9 @@ from flask import Response
 # The only code that the API page shows. All others here are made up: ten times the status.
 UNREADABLE_IMAGE = 1006
 
+UNAUTHORIZED = 401
+CHALLENGE = 'Basic realm="Pixian"'
+
 MESSAGES = {
     401: "Unknown API id or secret.",
     402: "No usable credits.",
@@ -36,6 +39,9 @@ class Answer:
     def fill[R: Response](self, response: R) -> R:
         """Set status and headers of a response that has its own way to send the body."""
         response.status_code = self.status
+        if self.status == UNAUTHORIZED:
+            # HTTP requires it, and wget, Java and urllib send no credentials before they are asked.
+            response.headers["WWW-Authenticate"] = CHALLENGE
         response.headers.update(self.headers)
         response.headers["Content-Type"] = self.content_type
         return response

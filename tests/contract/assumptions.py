@@ -205,6 +205,11 @@ ASSUMPTIONS = (
         unchecked="It needs an account without credits, and a call that isn't a test.",
     ),
     Assumption(
+        "A 401 asks for Basic credentials, so a client that waits for that sends them.",
+        (_STAND_IN + "errors.py: CHALLENGE",),
+        checks.challenge,
+    ),
+    Assumption(
         "/account has creditPack, state (active or dormant), useBefore and credits; nothing "
         "depends on it.",
         (_STAND_IN + "api.py: _account",),

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 
 from pixian_s3.errors import Rejected
 from pixian_s3.images import delta_png
+from pixian_s3.pixian.credentials import Credentials
 from pixian_s3.pixian.inputs import MAX_BASE64_CHARACTERS
 from tests.contract.caller import Answer, Caller
 from tests.contract.samples import SIZE, Sample, cup, followed, holed, lying, padded, sample
@@ -160,6 +161,13 @@ def url_out_of_reach(caller: Caller) -> Verdict:
         return _accepted(caller.cut_out_url("https://pixian-s3.invalid/a.png"), wanted=False)
     except Rejected as error:
         return Verdict(holds=True, seen=str(error))
+
+
+def challenge(caller: Caller) -> Verdict:
+    """Send wrong credentials; the 401 has a `WWW-Authenticate` that begins with Basic."""
+    response = caller.post({"image": sample().part}, Credentials("pixian-s3-nobody", "no-secret"))
+    asked = response.headers.get("WWW-Authenticate", "nothing")
+    return Verdict(asked.lower().startswith("basic "), f"{response.status_code}, asks for {asked}")
 
 
 def account(caller: Caller) -> Verdict:

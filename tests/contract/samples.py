@@ -30,6 +30,11 @@ class Sample:
     def mime_type(self) -> str:
         return f"image/{self.form}"
 
+    @property
+    def part(self) -> tuple[str, bytes, str]:
+        """As a part of a multipart form."""
+        return self.name, self.data, self.mime_type
+
 
 @cache
 def cup() -> Image.Image:

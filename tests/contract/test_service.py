@@ -1,6 +1,5 @@
 """What Pixian's API page settles: true of the stand-in, and with --live of Pixian."""
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -21,10 +20,6 @@ BOTTOM = {"result.vertical_alignment": "bottom"}
 TALL = CROP | {"result.target_size": "150 400"}
 PLACING = BLUE | TALL | BOTTOM | {"result.margin": "10px"}
 SURROUNDED = BLUE | {"output.format": "png", "result.margin": "1px 2px 3px 4px"}
-
-
-def file_part(image: Sample) -> tuple[str, io.BytesIO, str]:
-    return image.name, io.BytesIO(image.data), image.mime_type
 
 
 @contextmanager
@@ -111,7 +106,7 @@ def test_webp_is_refused(caller: Caller) -> None:
 
 @pytest.mark.parametrize("names", [(), ("image", "image.base64")], ids=["none", "two"])
 def test_not_exactly_one_image_is_refused(caller: Caller, names: tuple[str, ...]) -> None:
-    fields: dict[str, Any] = {"image": file_part(sample()), "image.base64": "aGk="}
+    fields: dict[str, Any] = {"image": sample().part, "image.base64": "aGk="}
     response = caller.post({name: fields[name] for name in names})
     assert response.status_code == 400
     assert response.json()["error"]["status"] == 400
@@ -119,7 +114,7 @@ def test_not_exactly_one_image_is_refused(caller: Caller, names: tuple[str, ...]
 
 def test_wrong_credentials_are_refused_in_json(caller: Caller) -> None:
     wrong = Credentials("pixian-s3-nobody", "no-secret")
-    response = caller.post({"image": file_part(sample())}, wrong)
+    response = caller.post({"image": sample().part}, wrong)
     assert response.status_code == 401
     error = response.json()["error"]
     assert error["status"] == 401

@@ -7,6 +7,7 @@ from decimal import Decimal
 from io import BytesIO
 from typing import override
 from urllib.parse import urlsplit
+from urllib.request import HTTPBasicAuthHandler, HTTPPasswordMgrWithDefaultRealm, build_opener
 
 import pytest
 import requests
@@ -24,6 +25,19 @@ RIGHT = base64.b64encode(f"standin:{API_SECRET}".encode()).decode()
 def test_anything_but_basic_credentials_gets_401(client: Client, header: str | None) -> None:
     response = client.post(files=UPLOAD, auth=None, headers={"Authorization": header})
     assert error(response)["code"] == 4010
+
+
+def test_a_client_that_waits_to_be_asked_sends_its_credentials(client: Client) -> None:
+    passwords = HTTPPasswordMgrWithDefaultRealm()
+    passwords.add_password(None, client.stand_in.url, *client.auth)
+    opener = build_opener(HTTPBasicAuthHandler(passwords))
+    with opener.open(f"{client.stand_in.url}/api/v2/account", timeout=30) as answer:
+        assert answer.status == 200
+
+
+def test_a_401_that_is_ordered_asks_for_credentials_too(client: Client) -> None:
+    client.fault(status=401, body={"error": "no"})
+    assert client.cut_out(image=CAT).headers["WWW-Authenticate"].startswith("Basic ")
 
 
 def test_the_account_requires_credentials(client: Client) -> None:
