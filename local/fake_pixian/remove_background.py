@@ -1,11 +1,13 @@
 """From the bytes of an image to those of its result, step by step."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
 import onnxruntime
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
+from PIL.Image import Transpose
 
 from local.fake_pixian import render
 from local.fake_pixian.cutout import make_cutout
@@ -15,6 +17,15 @@ from local.fake_pixian.parameters import Parameters, Size
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF")
 MAX_INPUT_PIXELS = 32_000_000
 ORIENTATIONS = range(1, 9)
+TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
 WHITE = (255, 255, 255)
 
 
@@ -109,15 +120,26 @@ def _too_large() -> ApiError:
 
 
 def _decoded(opened: Image.Image) -> Picture:
-    # Read the tag first: Pillow turns a TIFF upright and drops the tag when it loads the pixels.
-    tag = opened.getexif().get(ExifTags.Base.Orientation, 1)
-    opened.load()
+    if opened.format == "TIFF":
+        # Pillow turns a TIFF upright and drops the tag when it loads the pixels.
+        orientation = _orientation_of(opened)
+        opened.load()
+        upright: Image.Image = opened
+    else:
+        # A PNG may tell it after its pixels.
+        opened.load()
+        orientation = _orientation_of(opened)
+        turn = TURNS.get(orientation)
+        upright = opened if turn is None else opened.transpose(turn)
     profile = opened.info.get("icc_profile") if opened.mode in {"RGB", "RGBA", "P"} else None
-    return Picture(
-        image=_colored(ImageOps.exif_transpose(opened)),
-        orientation=tag if tag in ORIENTATIONS else 1,
-        icc_profile=profile,
-    )
+    return Picture(image=_colored(upright), orientation=orientation, icc_profile=profile)
+
+
+def _orientation_of(opened: Image.Image) -> int:
+    tag: object = 1
+    with suppress(Exception):  # Pillow raises many kinds for EXIF that it can't read
+        tag = opened.getexif().get(ExifTags.Base.Orientation)
+    return tag if isinstance(tag, int) and tag in ORIENTATIONS else 1
 
 
 def _colored(image: Image.Image) -> Image.Image:

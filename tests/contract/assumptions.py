@@ -91,7 +91,7 @@ ASSUMPTIONS = (
         "Pixian applies the EXIF orientation of a PNG.",
         (
             PROGRAM + "images/delta_png.py: orientation_of",
-            _STAND_IN + "remove_background.py: exif_transpose",
+            _STAND_IN + "remove_background.py: _orientation_of",
         ),
         checks.png_orientation,
     ),
@@ -99,9 +99,17 @@ ASSUMPTIONS = (
         "Pixian applies the orientation of a TIFF.",
         (
             PROGRAM + "images/delta_png.py: orientation_of",
-            _STAND_IN + "remove_background.py: exif_transpose",
+            _STAND_IN + "remove_background.py: _orientation_of",
         ),
         checks.tiff_orientation,
+    ),
+    Assumption(
+        "An image whose EXIF can't be read counts as upright, and isn't refused.",
+        (
+            PROGRAM + "images/identify.py: orientation_of",
+            _STAND_IN + "remove_background.py: _orientation_of",
+        ),
+        checks.unreadable_exif,
     ),
     Assumption(
         "A jpeg without background.color stands on white.",

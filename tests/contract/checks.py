@@ -86,6 +86,12 @@ def tiff_orientation(caller: Caller) -> Verdict:
     return _equal(caller.cutout(image=lying("tiff")).numbers("X-Input-Orientation"), [6])
 
 
+def unreadable_exif(caller: Caller) -> Verdict:
+    """Send a PNG whose EXIF is gibberish; `X-Input-Orientation` is 1."""
+    broken = sample(exif=b"Exif\0\0gibberish")
+    return _equal(caller.cutout(image=broken).numbers("X-Input-Orientation"), [1])
+
+
 def jpeg_ground(caller: Caller) -> Verdict:
     """Ask for a jpeg without `background.color`; its corner is white."""
     corner = caller.cutout({"output.format": "jpeg"}).pixels("RGB")[2, 2]

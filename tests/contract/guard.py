@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import requests
 from requests_toolbelt import MultipartEncoder
 
-MOST_CALLS = 45
+MOST_CALLS = 70
 
 
 class NotSent(Exception):

@@ -98,6 +98,21 @@ def test_an_invalid_orientation_counts_as_1(tag: int) -> None:
     assert read_picture(oriented(tag, "JPEG")).orientation == 1
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("exif", [b"Exif\x00\x00II*\x00", b"Exif\x00\x00gibberish"])
+def test_exif_that_cant_be_read_refuses_no_image(exif: bytes, form: str) -> None:
+    picture = read_picture(encoded(PHOTOGRAPH, form, exif=exif))
+    assert (picture.orientation, picture.size) == (1, PHOTOGRAPH.size)
+
+
+def test_exif_after_the_pixels_of_a_png_counts() -> None:
+    whole = oriented(6, "PNG")
+    start = whole.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(whole[start : start + 4])
+    moved = whole[:start] + whole[end:-12] + whole[start:end] + whole[-12:]
+    assert read_picture(moved).orientation == 6
+
+
 @pytest.mark.parametrize(("mode", "form"), [("1", "PNG"), ("L", "JPEG"), ("P", "GIF")])
 def test_other_modes_become_rgb(mode: str, form: str) -> None:
     assert read_picture(encoded(PHOTOGRAPH.convert(mode), form)).image.mode == "RGB"
