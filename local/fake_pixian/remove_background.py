@@ -6,7 +6,7 @@ from io import BytesIO
 
 import numpy as np
 import onnxruntime
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 from PIL.Image import Transpose
 
 from local.fake_pixian import render
@@ -143,13 +143,33 @@ def _orientation_of(opened: Image.Image) -> int:
 
 
 def _colored(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I", "F")):
+    # The API page doesn't say how these modes become RGB. As docs/images.md says of the program, or
+    # else its decoder of delta PNGs would restore other colors than a plain PNG has.
+    if image.mode == "CMYK":
+        image = _from_inks(image)
+    elif image.mode.startswith(("I", "F")):
         image = _eight_bits(image)
     mode = "RGBA" if image.has_transparency_data else "RGB"
     return image if image.mode == mode else image.convert(mode)
 
 
+def _from_inks(image: Image.Image) -> Image.Image:
+    profile = BytesIO(image.info.get("icc_profile") or b"")
+    try:
+        srgb = ImageCms.createProfile("sRGB")
+        return ImageCms.buildTransform(profile, srgb, "CMYK", "RGB").apply(image)
+    except ImageCms.PyCMSError:  # no profile, or one of other colors
+        return image.convert("RGB")
+
+
 def _eight_bits(image: Image.Image) -> Image.Image:
-    # Pillow's own conversion clips 16-bit gray at 255.
     gray = np.asarray(image).astype(np.float64)
-    return Image.fromarray(np.clip(gray / 257, 0, 255).astype(np.uint8), "L")
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion clips at 255.
+        scale, darkest = 1 / 257, 0.0
+    else:
+        # Neither black nor white is defined.
+        darkest = gray.min()
+        scale = 255 / ((gray.max() - darkest) or 1)
+    eight = np.floor(gray * scale + (0.5 - darkest * scale))
+    return Image.fromarray(eight.astype(np.uint8), "L")

@@ -162,6 +162,22 @@ ASSUMPTIONS = (
         checks.cmyk,
     ),
     Assumption(
+        "CMYK becomes RGB through the image's ICC profile, as in the program.",
+        (
+            PROGRAM + "images/convert.py: _from_cmyk",
+            _STAND_IN + "remove_background.py: _from_inks",
+        ),
+        checks.cmyk_profile,
+    ),
+    Assumption(
+        "Grey of 32 bits is taken from its darkest value to its lightest, as in the program.",
+        (
+            PROGRAM + "images/convert.py: _stretched",
+            _STAND_IN + "remove_background.py: _eight_bits",
+        ),
+        checks.grey_of_32_bits,
+    ),
+    Assumption(
         "What is transparent in the input stays transparent.",
         (_STAND_IN + "cutout.py: multiply",),
         checks.transparency,

@@ -13,13 +13,27 @@ from pixian_s3.errors import Rejected
 from pixian_s3.images import delta_png
 from pixian_s3.pixian.credentials import Credentials
 from pixian_s3.pixian.inputs import MAX_BASE64_CHARACTERS
-from tests.contract.caller import Answer, Caller
-from tests.contract.samples import SIZE, Sample, cup, followed, holed, lying, padded, sample
+from tests.contract.caller import Answer, Caller, Pixels
+from tests.contract.samples import (
+    SIZE,
+    Sample,
+    cup,
+    floating,
+    followed,
+    holed,
+    inked,
+    lying,
+    padded,
+    sample,
+)
 from tests.contract.samples import sixteen_bits as sixteen_bit_sample
 from tests.contract.verdicts import Verdict
 
 TOLERANCE = 8
 """Pixels by which two boxes around the same thing may differ: not all is found in all forms."""
+
+COLOUR_TOLERANCE = 8
+"""Steps of 255 by which a colour may differ, where two programs decode or convert it."""
 
 
 def unknown_field(caller: Caller) -> Verdict:
@@ -107,12 +121,7 @@ def delta_of_shrunk(caller: Caller) -> Verdict:
 
 def delta_is_png(caller: Caller) -> Verdict:
     """Rebuild a delta PNG with the program's own code; its pixels are those of the plain PNG."""
-    rebuilt = io.BytesIO()
-    encoded = caller.cutout({"output.format": "delta_png"}).body
-    delta_png.rebuild(io.BytesIO(encoded), io.BytesIO(sample().data), rebuilt)
-    plain = caller.cutout().pixels()
-    with Image.open(rebuilt) as image:
-        different = int((np.asarray(image.convert("RGBA")) != plain).any(axis=2).sum())
+    different = int((_rebuilt(caller, sample()) != caller.cutout().pixels()).any(axis=2).sum())
     return Verdict(different == 0, f"{different} pixels differ")
 
 
@@ -134,6 +143,16 @@ def sixteen_bits(caller: Caller) -> Verdict:
 def cmyk(caller: Caller) -> Verdict:
     """Send a JPEG in CMYK; the result isn't a negative of it."""
     return _shows_cup(caller, sample("jpeg", cup().convert("CMYK")))
+
+
+def cmyk_profile(caller: Caller) -> Verdict:
+    """Rebuild a delta PNG of a CMYK JPEG with a profile; its colours are those of the plain PNG."""
+    return _rebuilt_alike(caller, inked())
+
+
+def grey_of_32_bits(caller: Caller) -> Verdict:
+    """Rebuild a delta PNG of a TIFF in grey of 32 bits; its colours are those of the plain PNG."""
+    return _rebuilt_alike(caller, floating())
 
 
 def transparency(caller: Caller) -> Verdict:
@@ -211,6 +230,20 @@ def _near(seen: list[int], wanted: list[int]) -> Verdict:
     furthest = max(abs(a - b) for a, b in zip(seen, wanted, strict=True))
     words = [" ".join(map(str, box)) for box in (seen, wanted)]
     return Verdict(furthest <= TOLERANCE, f"{words[0]} where the plain image has {words[1]}")
+
+
+def _rebuilt(caller: Caller, image: Sample) -> Pixels:
+    delta, rebuilt = caller.cutout({"output.format": "delta_png"}, image).body, io.BytesIO()
+    delta_png.rebuild(io.BytesIO(delta), io.BytesIO(image.data), rebuilt)
+    with Image.open(rebuilt) as whole:
+        return np.asarray(whole.convert("RGBA"))
+
+
+def _rebuilt_alike(caller: Caller, image: Sample) -> Verdict:
+    """Compare with the plain PNG: alike up to what two decoders make of one image."""
+    plain = caller.cutout(image=image).pixels().astype(int)
+    furthest = int(np.abs(_rebuilt(caller, image) - plain).max())
+    return Verdict(furthest <= COLOUR_TOLERANCE, f"the furthest differs by {furthest} of 255")
 
 
 def _shows_cup(caller: Caller, image: Sample) -> Verdict:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
+
+from tests.unit.pictures import grey_ink
 
 _COFFEE = Path(__file__).parents[2] / ".tools/photographs/skimage/data/coffee.png"
 
@@ -74,6 +76,19 @@ def sixteen_bits() -> Sample:
     """The cup in grey of 16 bits."""
     grey = np.asarray(cup().convert("L")).astype(np.uint16) * 257
     return sample(image=Image.fromarray(grey))
+
+
+def floating() -> Sample:
+    """The cup in grey of 32 bits, from 0.0 to 0.5, as a TIFF."""
+    grey = np.asarray(cup().convert("L")).astype(np.float32)
+    return sample("tiff", Image.fromarray((grey - grey.min()) / np.ptp(grey) / 2))
+
+
+def inked() -> Sample:
+    """The cup in black ink of CMYK, under other inks that its profile makes invisible."""
+    tinted = ImageOps.invert(cup())
+    inks = Image.merge("CMYK", (*tinted.split(), ImageOps.invert(cup().convert("L"))))
+    return sample("jpeg", inks, icc_profile=grey_ink())
 
 
 def holed() -> Sample:

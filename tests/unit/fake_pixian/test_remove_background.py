@@ -3,10 +3,11 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageChops
 
 from local.fake_pixian.cutout import load_model
 from local.fake_pixian.errors import ApiError, FieldError, UnreadableImageError
@@ -18,7 +19,9 @@ from local.fake_pixian.remove_background import (
     remove_background,
 )
 from local.fake_pixian.server import MODEL
+from pixian_s3.images.delta_png import rebuild
 from tests.unit.fake_pixian.client import COFFEE, PHOTOGRAPH, Pixels, encoded, pixels
+from tests.unit.pictures import grey_ink, srgb
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -31,10 +34,22 @@ TURNS = {
 }
 
 
-def oriented(tag: int, form: str) -> bytes:
+DEEP = np.asarray(PHOTOGRAPH.convert("L")).astype(np.float64) * 200 + np.arange(600)
+"""Grey values up to 51,599, of which neighbours differ by less than an 8-bit step."""
+
+_red, _green, _blue = PHOTOGRAPH.split()
+INKS = Image.merge("CMYK", (_blue, _red, _green, ImageChops.invert(_green)))
+LAB = Image.merge("LAB", (_green, _red, _blue))
+
+
+def orientation(tag: int) -> Image.Exif:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = tag
-    return encoded(PHOTOGRAPH, form, exif=exif)
+    return exif
+
+
+def oriented(tag: int, form: str) -> bytes:
+    return encoded(PHOTOGRAPH, form, exif=orientation(tag))
 
 
 def png_start(width: int, height: int) -> bytes:
@@ -135,6 +150,47 @@ def test_a_delta_png_has_only_edges_and_watermark(test: str) -> None:
     plain = seen(result_of(output__format="png", test=test))
     assert (np.where(from_original, pixels(PHOTOGRAPH), delta) == plain).all()
     assert (delta[..., 3] == 255).any() == (test == "true")
+
+
+MODES = {
+    "CMYK JPEG": lambda: encoded(INKS, "JPEG"),
+    "CMYK JPEG with a profile": lambda: encoded(INKS, "JPEG", icc_profile=grey_ink()),
+    "CMYK JPEG with a profile of RGB": lambda: encoded(INKS, "JPEG", icc_profile=srgb()),
+    "CMYK JPEG with gibberish as its profile": lambda: encoded(INKS, "JPEG", icc_profile=b"?"),
+    "CMYK TIFF with a profile, lying": lambda: encoded(
+        INKS, "TIFF", icc_profile=grey_ink(), exif=orientation(6)
+    ),
+    "16-bit PNG": lambda: encoded(Image.fromarray(DEEP.astype(np.uint16)), "PNG"),
+    "16-bit TIFF": lambda: encoded(Image.fromarray(DEEP.astype(np.uint16)), "TIFF"),
+    "32-bit TIFF": lambda: encoded(Image.fromarray((DEEP * 31 - 70_000).astype(np.int32)), "TIFF"),
+    "float TIFF": lambda: encoded(Image.fromarray((DEEP / 7e4).astype(np.float32)), "TIFF"),
+    "even float TIFF": lambda: encoded(Image.new("F", (40, 30), 0.5), "TIFF"),
+    "Lab TIFF": lambda: encoded(LAB, "TIFF"),
+    "grey PNG": lambda: encoded(PHOTOGRAPH.convert("L"), "PNG"),
+    "grey PNG with alpha": lambda: encoded(PHOTOGRAPH.convert("LA"), "PNG"),
+    "one-bit TIFF": lambda: encoded(PHOTOGRAPH.convert("1"), "TIFF"),
+    "palette PNG": lambda: encoded(PHOTOGRAPH.quantize(64), "PNG", transparency=3),
+    "PNG with a transparent colour": lambda: encoded(PHOTOGRAPH, "PNG", transparency=(1, 2, 3)),
+    "JPEG, lying": lambda: oriented(8, "JPEG"),
+}
+
+
+@pytest.mark.parametrize("original", MODES.values(), ids=MODES.keys())
+def test_the_program_decodes_a_delta_png_to_the_plain_png(original: Callable[[], bytes]) -> None:
+    data, rebuilt = original(), io.BytesIO()
+    delta = result_of(data, output__format="delta_png").body
+    rebuild(io.BytesIO(delta), io.BytesIO(data), rebuilt)
+    with Image.open(rebuilt) as image:
+        assert np.array_equal(pixels(image), seen(result_of(data)))
+
+
+def test_a_profile_of_inks_is_used() -> None:
+    picture = read_picture(encoded(INKS, "TIFF", icc_profile=grey_ink()))
+    assert picture.icc_profile is None
+    black = 255 - np.asarray(INKS.getchannel("K")).astype(int)
+    lightness = pixels(picture.image, "RGB").astype(int)
+    assert (np.ptp(lightness, axis=2) <= 3).all()
+    assert np.corrcoef(lightness[..., 0].ravel(), black.ravel())[0, 1] > 0.99
 
 
 def test_a_delta_png_validates_what_it_ignores() -> None:
