@@ -9,7 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from local.fake_pixian.errors import Answer, ApiError
 from local.fake_pixian.faults import NO_FAULT, Fault, deliver, with_echo
 from local.fake_pixian.form import Form, ImageInput, fetch, image_input, read_form
-from local.fake_pixian.parameters import Parameters, read_parameters
+from local.fake_pixian.parameters import Parameters, given, read_parameters
 from local.fake_pixian.remove_background import remove_background
 from local.fake_pixian.service import Call, Service, made_up_price
 
@@ -62,7 +62,7 @@ def _received(service: Service, request: Request, call: Call) -> tuple[Form, Ima
     except RequestEntityTooLarge as error:
         raise ApiError(413) from error
     call.parameters = {k: v[0] if len(v) == 1 else v for k, v in form.parameters.items()}
-    call.test = form.texts.get("test") == ["true"]
+    call.test = [text.lower() for text in given(form.texts.get("test", []))] == ["true"]
     _authorize(service, request)
     image = image_input(form)
     call.input, call.filename = image.kind, image.filename

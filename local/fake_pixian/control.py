@@ -50,7 +50,7 @@ A **call** is one remove-background request, also one that was refused:
 - `id`, and `arrived_at` and `finished_at` in seconds since 1970; `finished_at` is null in progress
 - `parallel`: how many calls were in progress, this one included
 - `input`: `upload`, `base64` or `url`; `filename` and `sha256` of the image
-- `parameters`: the other fields as sent; `test`: whether it is a test
+- `parameters`: the other fields as sent, those in the URL included; `test`: whether it is a test
 - `status`: null if no answer was sent; `fault`: the id of the fault that applied, or null
 - `credits_charged`, and `credits_calculated`, which a test would have cost: decimals as strings,
   from made-up prices (`service.made_up_price`)

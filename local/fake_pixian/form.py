@@ -12,6 +12,7 @@ import requests
 from flask import Request
 
 from local.fake_pixian.errors import ApiError, FieldError
+from local.fake_pixian.parameters import FIELDS, given
 
 MAX_BASE64_CHARACTERS = 1024 * 1024
 UPLOAD, BASE64, URL = "image", "image.base64", "image.url"
@@ -47,19 +48,22 @@ class ImageInput:
 
 
 def read_form(request: Request) -> Form:
-    """Read the whole body.
+    """Read the whole body, and the parameters in the URL.
 
-    URL-encoded forms are accepted, because Pixian's Python example sends image.url in one.
+    URL-encoded forms are accepted, because Pixian's Python example sends image.url in one. Public
+    clients send `?test=true`, and one a `csrfToken` that Pixian doesn't know.
     """
     if request.mimetype not in {"multipart/form-data", "application/x-www-form-urlencoded"}:
         raise ApiError(415)
-    if request.query_string:
-        raise ApiError(400, "Parameters belong in the body, not in the query string.")
+    texts = {name: list(values) for name, values in request.form.lists()}
+    for name, values in request.args.lists():
+        if name in {*FIELDS, BASE64, URL}:
+            texts.setdefault(name, []).extend(values)
     files = {
         name: [(part.filename, part.read()) for part in parts]
         for name, parts in request.files.lists()
     }
-    return Form(texts=dict(request.form.lists()), files=files)
+    return Form(texts=texts, files=files)
 
 
 def image_input(form: Form) -> ImageInput:
@@ -67,10 +71,12 @@ def image_input(form: Form) -> ImageInput:
     stray = next((name for name in form.files if name != UPLOAD), None)
     if stray is not None:
         raise FieldError(stray, "not a file field")
-    if UPLOAD in form.texts:
+    if given(form.texts.get(UPLOAD, [])):
         raise FieldError(UPLOAD, "must be a file part; see also image.base64 and image.url")
-    uploads = [ImageInput(kind="upload", filename=n, data=d) for n, d in form.files.get(UPLOAD, [])]
-    strings = [(name, text) for name in (BASE64, URL) for text in form.texts.get(name, [])]
+    parts = form.files.get(UPLOAD, [])
+    # Browsers send a part without a name or data for a file that wasn't chosen.
+    uploads = [ImageInput(kind="upload", filename=n, data=d) for n, d in parts if n or d]
+    strings = [(name, text) for name in (BASE64, URL) for text in given(form.texts.get(name, []))]
     if len(uploads) + len(strings) != 1:
         raise ApiError(400, "Exactly one of image, image.base64 and image.url is required.")
     return uploads[0] if uploads else _from_string(*strings[0])
@@ -82,7 +88,9 @@ def _from_string(name: str, text: str) -> ImageInput:
     if len(text) > MAX_BASE64_CHARACTERS:
         raise FieldError(BASE64, "longer than 1 MB")
     try:
-        return ImageInput(kind="base64", data=base64.b64decode(text, validate=True))
+        # In MIME, and as `base64` prints it, the text has lines.
+        joined = text.replace("\r", "").replace("\n", "")
+        return ImageInput(kind="base64", data=base64.b64decode(joined, validate=True))
     except (binascii.Error, ValueError) as error:
         raise FieldError(BASE64, "not base64") from error
 

@@ -65,7 +65,7 @@ class Margin(NamedTuple):
 
 def read_margin(text: str) -> Margin:
     """Parse one to four lengths in the order of CSS; ValueError says what is wrong."""
-    lengths = [_length(word) for word in text.split(" ")]
+    lengths = [_length(word) for word in re.split(" +", text)]
     match lengths:
         case [every]:
             return Margin(every, every, every, every)
@@ -81,7 +81,7 @@ def read_margin(text: str) -> Margin:
 def _length(word: str) -> Length:
     read = LENGTH.fullmatch(word)
     if not read:
-        raise ValueError("must be one to four lengths such as 10px or 2.5%, one space between them")
+        raise ValueError("must be one to four lengths such as 10px or 2.5%, spaces between them")
     return Length(float(read[1]), read[2])
 
 
@@ -109,11 +109,20 @@ def read_parameters(fields: Mapping[str, list[str]]) -> Parameters:
     for name, texts in fields.items():
         if name not in FIELDS:
             raise FieldError(name, "unknown field")
-        if len(texts) > 1:
-            raise FieldError(name, "repeated field")
         attribute, reader = FIELDS[name]
-        values[attribute] = _read(name, reader, texts[0])
+        match given(texts):
+            case []:
+                pass
+            case [text]:
+                values[attribute] = _read(name, reader, text)
+            case _:
+                raise FieldError(name, "repeated field")
     return Parameters(**values)
+
+
+def given(texts: list[str]) -> list[str]:
+    """Those that aren't empty: a form sends an empty field for what its user left out."""
+    return [text for text in texts if text]
 
 
 def _read(name: str, reader: Reader, text: str) -> object:
@@ -133,7 +142,8 @@ def _one_of(*words: str) -> Reader:
 
 
 def _boolean(text: str) -> bool:
-    return _one_of("true", "false")(text) == "true"
+    # Python clients send True and False.
+    return _one_of("true", "false")(text.lower()) == "true"
 
 
 def _integer(least: int, most: int) -> Reader:

@@ -54,6 +54,58 @@ ASSUMPTIONS = (
         checks.decimal_px,
     ),
     Assumption(
+        "Several spaces between the lengths of a margin count as one, as in CSS.",
+        (_STAND_IN + "parameters.py: re.split",),
+        checks.margin_spaces,
+    ),
+    Assumption(
+        "Parameters in the URL's query count like those in the form: public clients send "
+        "?test=true, and would be charged otherwise.",
+        (_STAND_IN + "form.py: request.args",),
+        checks.query_parameter,
+    ),
+    Assumption(
+        "Other names in the query are ignored.",
+        (_STAND_IN + "form.py: request.args",),
+        checks.query_unknown,
+    ),
+    Assumption(
+        "A boolean may be True or False, as Python clients write it.",
+        (_STAND_IN + "parameters.py: text.lower",),
+        checks.boolean_in_capitals,
+    ),
+    Assumption(
+        "A boolean of another kind, such as 1, is refused.",
+        (_STAND_IN + "parameters.py: _boolean",),
+        checks.boolean_as_number,
+    ),
+    Assumption(
+        "A parameter without a value counts as not sent.",
+        (_STAND_IN + "parameters.py: def given",),
+        checks.empty_fields,
+    ),
+    Assumption(
+        "So do image, image.base64 and image.url: only one of them must have a value.",
+        (_STAND_IN + "form.py: given",),
+        checks.empty_images,
+    ),
+    Assumption(
+        "image.base64 may have line breaks, as in MIME.",
+        (_STAND_IN + "form.py: joined",),
+        checks.base64_lines,
+    ),
+    Assumption(
+        "URL-safe base64, base64 without its padding or with data: before it, and a data: URL as "
+        "image.url are refused.",
+        (_STAND_IN + "form.py: b64decode", _STAND_IN + "form.py: parts.scheme"),
+        checks.base64_variants,
+    ),
+    Assumption(
+        "A JSON document instead of a form is refused with 415, although some clients send one.",
+        (_STAND_IN + "form.py: 415",),
+        unchecked="If Pixian took the image from it but not test, it would cost a credit.",
+    ),
+    Assumption(
         "A margin in % is of the height for top and bottom and of the width for left and right "
         "(in CSS all four are of the width).",
         (_STAND_IN + "parameters.py: edges",),

@@ -88,12 +88,16 @@ class Caller:
         return self._call(Url(url), {})
 
     def post(
-        self, fields: Mapping[str, Any], credentials: Credentials | None = None
+        self,
+        fields: Mapping[str, Any],
+        credentials: Credentials | None = None,
+        query: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Send what the client wouldn't."""
         body = MultipartEncoder({"test": "true"} | dict(fields))
         return self._session.post(
             client.remove_background_url(self.endpoint),
+            params=query,
             data=body,
             auth=self._auth(credentials or self.credentials),
             headers={"Content-Type": body.content_type},

@@ -3,12 +3,15 @@
 A refusal of what a check sends counts as "does not hold": see `assumptions.verdict`.
 """
 
+import base64
 import io
 from typing import Any
 
 import numpy as np
+import requests
 from PIL import Image, ImageCms
 
+from pixian_s3.config import parameters
 from pixian_s3.errors import Rejected
 from pixian_s3.images import delta_png
 from pixian_s3.pixian.credentials import Credentials
@@ -49,6 +52,71 @@ def out_of_range(caller: Caller) -> Verdict:
 def decimal_px(caller: Caller) -> Verdict:
     """Send `result.margin` 2.5px; a result comes back."""
     return _accepted(caller.cutout({"result.margin": "2.5px"}))
+
+
+def margin_spaces(caller: Caller) -> Verdict:
+    """Send `result.margin` 1px and 2px with three spaces between them; a result comes back."""
+    return _accepted(caller.cutout({"result.margin": "1px   2px"}))
+
+
+def query_parameter(caller: Caller) -> Verdict:
+    """Send `?max_pixels=15000` for 60000; the result has 15000 pixels at most."""
+    response = caller.post({"image": sample().part}, query={"max_pixels": "15000"})
+    if not _taken(response):
+        return Verdict(holds=False, seen=f"status {response.status_code}")
+    width, height = map(int, response.headers["X-Result-Size"].split(" "))
+    return Verdict(width * height <= 15_000, f"{width} x {height}")
+
+
+def query_unknown(caller: Caller) -> Verdict:
+    """Send `?csrfToken=x`, as one client does; a result comes back."""
+    return _answered(caller.post({"image": sample().part}, query={"csrfToken": "x"}))
+
+
+def boolean_in_capitals(caller: Caller) -> Verdict:
+    """Send `result.crop_to_foreground` True; the result is as large as the foreground."""
+    answer = caller.cutout({"result.crop_to_foreground": "True"})
+    return _equal(answer.numbers("X-Result-Size"), _box(answer)[2:])
+
+
+def boolean_as_number(caller: Caller) -> Verdict:
+    """Send `result.crop_to_foreground` 1; a 4xx comes back."""
+    return _refused(caller, {"result.crop_to_foreground": "1"})
+
+
+def empty_fields(caller: Caller) -> Verdict:
+    """Send every parameter but `test` without a value; the result is the same as without them."""
+    names = [row.name for row in parameters.PIXIAN if row.name != "test"]
+    answer = caller.cutout(dict.fromkeys(names, ""))
+    plain = caller.cutout()
+    alike = answer.mime_type == plain.mime_type and np.array_equal(answer.pixels(), plain.pixels())
+    return Verdict(alike, f"a result of {answer.headers['X-Result-Size']}, {answer.mime_type}")
+
+
+def empty_images(caller: Caller) -> Verdict:
+    """Send `image`, and `image.base64` and `image.url` without a value; a result comes back."""
+    fields = {"image": sample().part, "image.base64": "", "image.url": ""}
+    return _answered(caller.post(fields))
+
+
+def base64_lines(caller: Caller) -> Verdict:
+    """Send `image.base64` in lines of 76 characters; a result comes back."""
+    text = base64.encodebytes(sample().data).decode()
+    return _answered(caller.post({"image.base64": text}))
+
+
+def base64_variants(caller: Caller) -> Verdict:
+    """Send each of the four; a 4xx comes back."""
+    whole = padded(400_000).data
+    text = base64.b64encode(whole).decode()
+    sent = {
+        "URL-safe": ("image.base64", base64.urlsafe_b64encode(whole).decode()),
+        "without padding": ("image.base64", text.rstrip("=")),
+        "with data: before it": ("image.base64", f"data:image/png;base64,{text}"),
+        "as a data: URL": ("image.url", f"data:image/png;base64,{text}"),
+    }
+    taken = [how for how, field in sent.items() if _taken(caller.post(dict([field])))]
+    return Verdict(not taken, f"taken: {', '.join(taken) or 'none'}")
 
 
 def margin_percent(caller: Caller) -> Verdict:
@@ -209,6 +277,17 @@ def account(caller: Caller) -> Verdict:
 
 def _accepted(answer: Answer, *, wanted: bool = True) -> Verdict:
     return Verdict(wanted, f"a result of {answer.headers['X-Result-Size']}")
+
+
+def _answered(response: requests.Response) -> Verdict:
+    return Verdict(_taken(response), f"status {response.status_code}")
+
+
+def _taken(response: requests.Response) -> bool:
+    """Whether a result came back, or a 4xx; any other failure is no answer to the question."""
+    if response.status_code >= 500 or response.status_code in {401, 402, 403, 429}:
+        response.raise_for_status()
+    return response.status_code == 200
 
 
 def _refused(caller: Caller, form: dict[str, str]) -> Verdict:
