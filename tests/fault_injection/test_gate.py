@@ -8,13 +8,17 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+import requests
 from flask import Flask
 
 from local.fake_pixian.server import Handler
+from tests.builders import picture
 from tests.fault_injection import actions
+from tests.fault_injection.deployment import CREDENTIALS
 from tests.fault_injection.gate import Gate, Strike
 from tests.fault_injection.plan import Fault
 from tests.fault_injection.points import Kind, Point
+from tests.fault_injection.standin import Pixian, pixian
 from tests.integration.servers import serve
 
 BODY = b"done as it was asked"
@@ -104,3 +108,31 @@ def test_something_happens_before_a_call_is_done_or_before_its_answer(
     )
     assert server.get() == BODY
     assert (seen, server.done) == ([int(after)], 1)
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> Iterator[Pixian]:
+    with pixian() as stand_in:
+        yield stand_in
+
+
+@pytest.mark.parametrize("cut", ["before_body", "after_request", "mid_body"])
+@pytest.mark.parametrize("point", [Point.SENT, Point.BODY])
+@pytest.mark.parametrize("kind", [Kind.TIMEOUT, Kind.SLOW])
+def test_a_call_that_is_cut_behind_a_silent_gate_is_reset(
+    stand_in: Pixian, kind: Kind, point: Point, cut: str
+) -> None:
+    stand_in.reset()
+    silent = partial(actions.silent, Fault(point, kind, after=True))
+    stand_in.gate.strikes.append(Strike(point, silent))
+    stand_in.fail(cut=cut)
+    with pytest.raises(requests.ConnectionError, match="reset by peer"):
+        requests.post(
+            f"{stand_in.url}/api/v2/remove-background",
+            files={"image": ("a.png", picture())},
+            auth=(CREDENTIALS["api_id"], CREDENTIALS["api_secret"]),
+            timeout=10,
+        )
+    (call,) = stand_in.calls()
+    assert call["status"] == (200 if cut == "mid_body" else None)
+    assert (call["credits_charged"] == "0") == (cut == "before_body")
