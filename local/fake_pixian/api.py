@@ -57,13 +57,13 @@ def _handle(service: Service, request: Request, call: Call) -> tuple[Answer, Fau
 
 
 def _received(service: Service, request: Request, call: Call) -> tuple[Form, ImageInput]:
+    _authorize(service, request)
     try:
         form = read_form(request)
     except RequestEntityTooLarge as error:
         raise ApiError(413) from error
     call.parameters = {k: v[0] if len(v) == 1 else v for k, v in form.parameters.items()}
     call.test = [text.lower() for text in given(form.texts.get("test", []))] == ["true"]
-    _authorize(service, request)
     image = image_input(form)
     call.input, call.filename = image.kind, image.filename
     call.sha256 = image.sha256 if image.data else None

@@ -286,6 +286,11 @@ ASSUMPTIONS = (
         checks.challenge,
     ),
     Assumption(
+        "Credentials are checked before the form, so a call without an image tells of them.",
+        (_STAND_IN + "api.py: _authorize",),
+        checks.credentials_first,
+    ),
+    Assumption(
         "/account has creditPack, state (active or dormant), useBefore and credits; nothing "
         "depends on it.",
         (_STAND_IN + "api.py: _account",),

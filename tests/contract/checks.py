@@ -263,6 +263,12 @@ def challenge(caller: Caller) -> Verdict:
     return Verdict(asked.lower().startswith("basic "), f"{response.status_code}, asks for {asked}")
 
 
+def credentials_first(caller: Caller) -> Verdict:
+    """Send wrong credentials and no image; a 401 comes back."""
+    status = caller.post({}, Credentials("pixian-s3-nobody", "no-secret")).status_code
+    return Verdict(status == 401, f"status {status}")
+
+
 def account(caller: Caller) -> Verdict:
     """Read `/account`; it is a JSON object with those four, and `state` one of those two."""
     response = caller.account()

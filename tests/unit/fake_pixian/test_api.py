@@ -27,6 +27,12 @@ def test_anything_but_basic_credentials_gets_401(client: Client, header: str | N
     assert error(response)["code"] == 4010
 
 
+def test_credentials_are_checked_before_the_form(client: Client) -> None:
+    assert client.post(auth=("a", "b")).status_code == 401
+    assert client.post(auth=("a", "b"), data={"test": "maybe"}).status_code == 401
+    assert client.post().status_code == 415
+
+
 def test_a_client_that_waits_to_be_asked_sends_its_credentials(client: Client) -> None:
     passwords = HTTPPasswordMgrWithDefaultRealm()
     passwords.add_password(None, client.stand_in.url, *client.auth)
@@ -65,6 +71,7 @@ def test_a_body_over_100_mb(client: Client) -> None:
     host = urlsplit(client.stand_in.url)
     head = (
         f"POST {PATH} HTTP/1.1\r\nHost: {host.netloc}\r\nContent-Length: {100 * 1024**2 + 1}\r\n"
+        f"Authorization: Basic {RIGHT}\r\n"
         "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
     )
     with socket.create_connection((str(host.hostname), int(host.port or 0)), 30) as connection:
