@@ -164,6 +164,12 @@ ASSUMPTIONS = (
         checks.unreadable_exif,
     ),
     Assumption(
+        "A result may be of any size that result.target_size or result.margin asks for.",
+        (PROGRAM + "config/parameters.py: target_size", _STAND_IN + "render.py: MAX_RESULT_PIXELS"),
+        unchecked="It would put the service under load.",
+        stand_in_differs="It refuses more than 50 million pixels, or 65,500 on a side, with 400.",
+    ),
+    Assumption(
         "A jpeg without background.color stands on white.",
         (_STAND_IN + "remove_background.py: WHITE",),
         checks.jpeg_ground,
@@ -248,6 +254,12 @@ ASSUMPTIONS = (
         "The 1 MB of image.base64 is 1,048,576 characters of base64 text.",
         (PROGRAM + "pixian/inputs.py: MAX_BASE64_CHARACTERS",),
         checks.base64_limit,
+    ),
+    Assumption(
+        "Pixels are limited, bytes are not: an image of 400 MB is taken.",
+        (PROGRAM + "aws/s3.py: MAX_SOURCE_BYTES", _STAND_IN + "server.py: MAX_BODY"),
+        unchecked="It would put the service under load.",
+        stand_in_differs="It refuses more than 100 MB with 413, because it holds them in memory.",
     ),
     Assumption(
         "An image.url that can't be fetched is answered with 4xx, so the image is rejected.",
