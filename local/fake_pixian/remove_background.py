@@ -131,8 +131,16 @@ def _decoded(opened: Image.Image) -> Picture:
         orientation = _orientation_of(opened)
         turn = TURNS.get(orientation)
         upright = opened if turn is None else opened.transpose(turn)
-    profile = opened.info.get("icc_profile") if opened.mode in {"RGB", "RGBA", "P"} else None
-    return Picture(image=_colored(upright), orientation=orientation, icc_profile=profile)
+    return Picture(
+        image=_colored(upright), orientation=orientation, icc_profile=_profile_of(opened)
+    )
+
+
+def _profile_of(opened: Image.Image) -> bytes | None:
+    """The profile, if it describes the colors of the result, which are RGB."""
+    profile: bytes = opened.info.get("icc_profile") or b""
+    # Bytes 16 to 20 of its header name the color space.
+    return profile if profile[16:20] == b"RGB " and opened.mode not in {"CMYK", "LAB"} else None
 
 
 def _orientation_of(opened: Image.Image) -> int:

@@ -73,6 +73,12 @@ def seen(result: Result, mode: str = "RGBA") -> Pixels:
         return pixels(image, mode)
 
 
+def profile_of(result: Result) -> bytes | None:
+    with Image.open(io.BytesIO(result.body)) as image:
+        profile: bytes | None = image.info.get("icc_profile")
+        return profile
+
+
 # ---- decoding -------------------------------------------------------------------------------
 
 
@@ -172,6 +178,11 @@ MODES = {
     "palette PNG": lambda: encoded(PHOTOGRAPH.quantize(64), "PNG", transparency=3),
     "PNG with a transparent colour": lambda: encoded(PHOTOGRAPH, "PNG", transparency=(1, 2, 3)),
     "JPEG, lying": lambda: oriented(8, "JPEG"),
+    "JPEG with a profile": lambda: encoded(PHOTOGRAPH, "JPEG", icc_profile=srgb()),
+    "JPEG with a profile of inks": lambda: encoded(PHOTOGRAPH, "JPEG", icc_profile=grey_ink()),
+    "Y'CbCr TIFF with a profile of RGB": lambda: encoded(
+        PHOTOGRAPH.convert("YCbCr"), "TIFF", icc_profile=srgb()
+    ),
 }
 
 
@@ -181,7 +192,9 @@ def test_the_program_decodes_a_delta_png_to_the_plain_png(original: Callable[[],
     delta = result_of(data, output__format="delta_png").body
     rebuild(io.BytesIO(delta), io.BytesIO(data), rebuilt)
     with Image.open(rebuilt) as image:
-        assert np.array_equal(pixels(image), seen(result_of(data)))
+        plain = result_of(data)
+        assert np.array_equal(pixels(image), seen(plain))
+        assert image.info.get("icc_profile") == profile_of(plain)
 
 
 def test_a_profile_of_inks_is_used() -> None:
