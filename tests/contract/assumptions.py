@@ -59,6 +59,11 @@ ASSUMPTIONS = (
         checks.margin_spaces,
     ),
     Assumption(
+        "A target size is in whole pixels; others are refused.",
+        (PROGRAM + "config/parameters.py: target_size", _STAND_IN + "parameters.py: _size"),
+        checks.decimal_target,
+    ),
+    Assumption(
         "Parameters in the URL's query count like those in the form: public clients send "
         "?test=true, and would be charged otherwise.",
         (_STAND_IN + "form.py: request.args",),

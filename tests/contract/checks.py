@@ -59,6 +59,11 @@ def margin_spaces(caller: Caller) -> Verdict:
     return _accepted(caller.cutout({"result.margin": "1px   2px"}))
 
 
+def decimal_target(caller: Caller) -> Verdict:
+    """Send `result.target_size` 200.5 100, which a public client lets pass; a 4xx comes back."""
+    return _refused(caller, {"result.target_size": "200.5 100"})
+
+
 def query_parameter(caller: Caller) -> Verdict:
     """Send `?max_pixels=15000` for 60000; the result has 15000 pixels at most."""
     response = caller.post({"image": sample().part}, query={"max_pixels": "15000"})
