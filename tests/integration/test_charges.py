@@ -233,11 +233,11 @@ def test_a_report_that_an_earlier_try_could_not_remove_goes_at_the_end(
     world.process(world.upload(body=b"no image"))
     job = world.upload()
 
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr(Buckets, "delete_report", die)
+        dying.setattr(Buckets, "delete", die)
         with pytest.raises(Killed):
             world.process(job)
     # When every try was killed in removing it

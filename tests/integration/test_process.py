@@ -370,3 +370,44 @@ def test_the_results_key_follows_its_pattern(world: World) -> None:
     world.configure(defaults={"pipeline": {"result_key": "done/{path}{stem}-cut{suffix}"}})
     world.process(world.upload("shoes/a.jpg"))
     assert world.output_keys() == ["done/shoes/a-cut.png"]
+
+
+# ---- Test results -------------------------------------------------------------------------------
+
+LIVE_JPEG = {"test": False, "background.color": "#FFFFFF", "pipeline": {"sidecar": True}}
+
+
+def test_a_test_result_says_so(world: World) -> None:
+    world.configure(defaults={"test": True, "pipeline": {"sidecar": True}})
+    log = world.process(world.upload())
+    assert world.metadata("shoes/a.png")["pixian-test"] == "true"
+    assert json.loads(world.output("shoes/a.png.json"))["test"] is True
+    assert log.facts()["test"] is True
+
+
+@pytest.mark.parametrize("throttled_first", [False, True])
+def test_a_live_result_of_another_type_removes_the_test_result(
+    world: World, *, throttled_first: bool
+) -> None:
+    # Given a PNG of test mode, and then a live configuration that makes a JPEG
+    world.configure(defaults={"test": True, "pipeline": {"sidecar": True}})
+    world.process(world.upload())
+    _configure(world, **LIVE_JPEG)
+    world.pixian.answers = [refusal(429), JPEG] if throttled_first else [JPEG]
+    # When the file is uploaded again
+    world.process(world.upload())
+    for job, _ in world.waiting():
+        world.process(job)
+    # Then the watermarked one is gone, but can be restored
+    assert world.output_keys() == ["shoes/a.jpg", "shoes/a.jpg.json"]
+    versions = world.s3.list_object_versions(Bucket=OUTPUT, Prefix="shoes/a.png")["Versions"]
+    assert len(versions) == 2
+
+
+def test_a_live_result_removes_no_live_result(world: World) -> None:
+    world.configure(defaults={"test": False})
+    world.process(world.upload())
+    _configure(world, **LIVE_JPEG)
+    world.pixian.answers = [JPEG]
+    world.process(world.upload())
+    assert world.output_keys() == ["shoes/a.jpg", "shoes/a.jpg.json", "shoes/a.png"]

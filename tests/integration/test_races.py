@@ -148,7 +148,7 @@ def test_an_older_upload_is_skipped_while_a_newer_one_waits_after_a_429(world: W
     assert world.metadata("shoes/a.png")["source-version-id"] == newer.version_id
 
 
-@pytest.mark.parametrize("step", ["put_report", "delete_report"])
+@pytest.mark.parametrize("step", ["put_report", "delete"])
 def test_a_newer_upload_waits_while_the_report_of_an_older_one_changes(
     world: World, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -268,7 +268,10 @@ PROCESSING_AN_IMAGE = {
     " s3:GetObjectVersionTagging",
     "OutputBucket": "s3:ListBucket",
     "OutputBucket/*": "s3:GetObject s3:PutObject s3:PutObjectTagging s3:AbortMultipartUpload",
-    "OutputBucket/*.error.json": "s3:DeleteObject",
+    **{
+        f"OutputBucket/*.{suffix}": "s3:DeleteObject"
+        for suffix in ("error.json", "png", "jpg", "png.json", "jpg.json")
+    },
     "CredentialsSecret": "secretsmanager:GetSecretValue",
     "ConfigurationProfile": "appconfig:StartConfigurationSession appconfig:GetLatestConfiguration",
     TABLE: "dynamodb:UpdateItem",

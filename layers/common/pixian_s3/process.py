@@ -112,7 +112,7 @@ class Processor:
                 key = keys.result_key(job.key, suffix, settings)
                 found = self._found(job, key)
                 if not record.is_newer_than(job):
-                    record = record.for_upload(job, settings.digest)
+                    record = record.for_upload(job)
                 self._require_new(job, key, found, record, settings)
                 if give_up or given_up:
                     raise Exhausted(give_up or "This upload was given up.")
@@ -158,6 +158,7 @@ class Processor:
                         job, settings.form, key, about, prepared.source, cutout.answer, self.now()
                     )
                     self._put_sidecar(key, sidecar)
+                self._remove_test_result(job, suffix, lease.record, settings)
             except PixianS3Error as raised:
                 error = raised
             except Exception:
@@ -182,7 +183,7 @@ class Processor:
                 error = failed_write
             retryable = error if isinstance(error, RetryLater) else None
             if error is None or isinstance(error, AlreadyDone):
-                record = record.mark_done(job, suffix)
+                record = record.mark_done(job, suffix, settings.digest)
             elif isinstance(error, Rejected | NotFound) or (cutout and isinstance(error, Skipped)):
                 record = record.mark_done(job)
             # A noted call may have been charged if its answer arrived, or if the error says so.
@@ -304,6 +305,20 @@ class Processor:
             form = settings.form if same else None
             self._put_sidecar(key, documents.sidecar(job, form, key, result.metadata))
 
+    def _remove_test_result(
+        self, job: Job, suffix: str, before: Record, settings: Settings
+    ) -> None:
+        """Remove a test result that isn't replaced, because its suffix is another one."""
+        if settings.flag("test") or before.source != job.key or before.suffix in {"", suffix}:
+            return
+        key = keys.result_key(job.key, before.suffix, settings)
+
+        def remove() -> None:
+            if self.buckets.delete(key, keep=partial(metadata.is_not_test_of, job=job)):
+                self.buckets.delete(keys.sidecar_key(key), keep=lambda _: False)
+
+        self._retry_write(remove)
+
     def _write_report(self, job: Job, error: PixianS3Error, settings: Settings) -> None:
         report = documents.error_report(job, error, settings.form)
         about = metadata.of_report(job, final=not isinstance(error, Exhausted))
@@ -312,7 +327,7 @@ class Processor:
 
     def _remove_report(self, job: Job) -> None:
         newer = partial(metadata.is_newer_than, job=job)
-        self.buckets.delete_report(keys.report_key(job.key), newer)
+        self.buckets.delete(keys.report_key(job.key), keep=newer)
 
     def _within_invocation(self, seconds: float) -> int:
         return int(max(0, min(seconds, self.seconds_left() - retry.RETURNING_SECONDS)))
@@ -336,7 +351,7 @@ class Processor:
                 return Outcome.REJECTED, str(error), None, record
             case RetryLater():
                 next_job, _ = retry.after(error, job, self.now())
-                calls = record.for_upload(job, settings.digest)
+                calls = record.for_upload(job)
                 why = retry.why_give_up(error, next_job, calls.unknown, calls.gateway, self.now())
                 # Without the lease, it may be done already, or another invocation has it.
                 if why is None or lease is None:
@@ -380,7 +395,7 @@ class Processor:
             except Blocked as denied:
                 self.telemetry.warn(f"{job.key} has no error report: {denied}")
             if lease:
-                record = replace(record.for_upload(job, settings.digest), given_up=True)
+                record = replace(record.for_upload(job), given_up=True)
                 self.leases.note(lease, record)
         self.queues.send_dead_letter(job.dead_letter())
         return Outcome.EXHAUSTED, str(error), None, record

@@ -13,7 +13,7 @@ from tests.integration.world import make_lease_table
 
 KEY = "shoes/a"
 JOB = make_job()
-OURS = Record().for_upload(JOB, "digest")
+OURS = Record().for_upload(JOB)
 
 
 @pytest.fixture
@@ -93,7 +93,15 @@ def test_without_a_table_nothing_is_done(aws: None) -> None:  # noqa: ARG001
 
 def test_it_remembers_all_of_a_record(leases: Leases) -> None:
     record = replace(
-        OURS, redrives=1, suffix=".jpg", done=True, given_up=True, unknown=2, told=1, gateway=3
+        OURS,
+        redrives=1,
+        suffix=".jpg",
+        digest="d",
+        done=True,
+        given_up=True,
+        unknown=2,
+        told=1,
+        gateway=3,
     )
     leases.release(acquire(leases), record)
     assert acquire(leases).record == record
@@ -149,32 +157,32 @@ def test_given_up_is_about_the_attempts_before_a_redrive() -> None:
     assert not given_up.has_given_up(JOB.dead_letter())
     assert not given_up.has_given_up(make_job(version_id="version-2"))
     # Once it was redriven, a late message from before is superseded.
-    assert given_up.for_upload(JOB.dead_letter(), "digest").has_given_up(JOB)
+    assert given_up.for_upload(JOB.dead_letter()).has_given_up(JOB)
 
 
-def test_the_same_upload_keeps_its_calls_also_with_other_parameters() -> None:
+def test_the_same_upload_keeps_its_calls() -> None:
     record = replace(OURS, unknown=2, told=2, gateway=1, done=True)
-    again = record.for_upload(JOB, "other parameters")
+    again = record.for_upload(JOB)
     assert (again.unknown, again.told, again.gateway, again.done) == (2, 2, 1, False)
 
 
 def test_a_redriven_upload_starts_from_zero() -> None:
     record = replace(OURS, unknown=2, told=2, gateway=1, given_up=True)
-    again = record.for_upload(JOB.dead_letter(), "digest")
+    again = record.for_upload(JOB.dead_letter())
     assert again == replace(OURS, redrives=1)
 
 
 def test_another_upload_starts_from_zero() -> None:
     record = replace(OURS, unknown=2, told=2, done=True)
     other = make_job(version_id="version-2", sequencer="0056")
-    assert record.for_upload(other, "digest") == Record().for_upload(other, "digest")
+    assert record.for_upload(other) == Record().for_upload(other)
 
 
 def test_the_suffix_is_remembered_for_the_same_source_and_parameters() -> None:
-    record = OURS.mark_done(JOB, ".jpg")
+    record = OURS.mark_done(JOB, ".jpg", "digest")
     other = make_job(version_id="version-2", sequencer="0056")
     assert record.suffix_for(other, "digest") == ".jpg"
-    assert record.for_upload(other, "digest").suffix == ".jpg"
+    assert record.for_upload(other).suffix == ".jpg"
     assert record.suffix_for(other, "other parameters") == ""
     assert record.suffix_for(make_job("shoes/a.gif"), "digest") == ""
 

@@ -202,7 +202,7 @@ def test_a_report_replaces_and_is_deleted(subject: Subject) -> None:
     for error in ("one", "two"):
         subject.buckets.put_report("a.error.json", {"error": error}, {}, no_report_is_newer)
     assert b"two" in subject.body("a.error.json")
-    subject.buckets.delete_report("a.error.json", no_report_is_newer)
+    subject.buckets.delete("a.error.json", no_report_is_newer)
     assert subject.buckets.head("a.error.json") is None
 
 
@@ -212,7 +212,7 @@ def test_a_newer_report_is_neither_replaced_nor_deleted(subject: Subject) -> Non
 
     subject.buckets.put_report("a.error.json", {"error": "new"}, {"sequencer": "2"}, is_newer)
     subject.buckets.put_report("a.error.json", {"error": "old"}, {"sequencer": "1"}, is_newer)
-    subject.buckets.delete_report("a.error.json", is_newer)
+    subject.buckets.delete("a.error.json", is_newer)
     assert b"new" in subject.body("a.error.json")
 
 

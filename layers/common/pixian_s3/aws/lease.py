@@ -42,9 +42,9 @@ class Record:
         upload: The job's `upload_id`.
         sequencer: The sequencer of the upload's event; comparable only for the same source.
         redrives: How often the upload was redriven from the dead-letter queue.
-        digest: The digest of the parameters.
-        suffix: The suffix of the result of this source with these parameters; empty if there is
-            none yet. Pixian may choose another type than expected.
+        suffix: The suffix of the last result of this source; empty if there is none yet. Pixian
+            may choose another type than expected.
+        digest: The digest of the parameters that this result was made with.
         done: Whether the upload is done: it has its result, or was rejected.
         given_up: Whether the upload was sent to the dead-letter queue since its last redrive.
         unknown: The number of calls to Pixian whose outcome isn't known.
@@ -56,8 +56,8 @@ class Record:
     upload: str = ""
     sequencer: str = ""
     redrives: int = 0
-    digest: str = ""
     suffix: str = ""
+    digest: str = ""
     done: bool = False
     given_up: bool = False
     unknown: int = 0
@@ -82,30 +82,31 @@ class Record:
         later = self.redrives > job.redrives
         return self._is_about(job) and (later or (self.given_up and self.redrives == job.redrives))
 
-    def mark_done(self, job: Job, suffix: str = "") -> Self:
+    def mark_done(self, job: Job, suffix: str = "", digest: str = "") -> Self:
         """The record with this upload done; unchanged if it is about another upload.
 
         Args:
             job: The job.
-            suffix: The suffix of its result; empty if it was rejected.
+            suffix, digest: Those of its result; empty if it was rejected.
         """
         if not self._is_about(job):
             return self
-        return replace(self, done=True, suffix=suffix or self.suffix)
+        result = (suffix, digest) if suffix else (self.suffix, self.digest)
+        return replace(self, done=True, suffix=result[0], digest=result[1])
 
     def suffix_for(self, job: Job, digest: str) -> str:
         """The suffix of the result of this source with these parameters; empty if not known."""
         return self.suffix if (self.source, self.digest) == (job.key, digest) else ""
 
-    def for_upload(self, job: Job, digest: str) -> "Record":
+    def for_upload(self, job: Job) -> "Record":
         """The record to start work on this upload: not done, but with its calls so far.
 
         A redriven upload starts without calls.
         """
-        suffix = self.suffix_for(job, digest)
         if self._is_about(job) and self.redrives >= job.redrives:
-            return replace(self, digest=digest, suffix=suffix, done=False)
-        return Record(job.key, job.upload_id, job.sequencer, job.redrives, digest, suffix)
+            return replace(self, done=False)
+        result = (self.suffix, self.digest) if self.source == job.key else ("", "")
+        return Record(job.key, job.upload_id, job.sequencer, job.redrives, *result)
 
     def _is_about(self, job: Job) -> bool:
         return (self.source, self.upload) == (job.key, job.upload_id)

@@ -241,16 +241,22 @@ class Buckets:
                 **more,
             )
 
-    def delete_report(self, key: str, is_newer: Callable[[Mapping[str, str]], bool]) -> None:
-        """Delete an error report, if there is one, unless its metadata is that of a newer upload.
+    def delete(self, key: str, keep: Callable[[Mapping[str, str]], bool]) -> bool:
+        """Delete an object in the output bucket, if there is one; return whether it was deleted.
+
+        Args:
+            key: Its key.
+            keep: Takes its metadata and returns whether to keep it after all.
 
         Raises:
-            Conflict, NotFound: Another writer changed the report at the same time.
+            Conflict, NotFound: Another writer changed the object at the same time.
         """
         existing = self.head(key)
-        if existing and not is_newer(existing.metadata):
-            with _s3_errors(key):
-                self._s3.delete_object(Bucket=self._output_bucket, Key=key, IfMatch=existing.etag)
+        if existing is None or keep(existing.metadata):
+            return False
+        with _s3_errors(key):
+            self._s3.delete_object(Bucket=self._output_bucket, Key=key, IfMatch=existing.etag)
+        return True
 
 
 def _require_size(size: int) -> None:

@@ -93,9 +93,9 @@ def is_newer_than(metadata: Mapping[str, str], job: Job) -> bool:
     return is_newer(metadata.get(_SEQUENCER, ""), than=job.sequencer)
 
 
-def is_test_of(existing: Mapping[str, str], job: Job) -> bool:
-    """Whether an object is the result of the job's source in test mode."""
-    return existing.get(_TEST) == "true" and existing.get(_SOURCE_KEY) == _encoded(job.key)
+def is_not_test_of(existing: Mapping[str, str], job: Job) -> bool:
+    """Whether an object is anything but a result of the job's source in test mode."""
+    return existing.get(_TEST) != "true" or existing.get(_SOURCE_KEY) != _encoded(job.key)
 
 
 def is_made_with(existing: Mapping[str, str], settings: Settings) -> bool:
