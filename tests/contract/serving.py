@@ -1,9 +1,10 @@
 """A service of a few lines on loopback."""
 
+import socketserver
 import ssl
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -16,7 +17,7 @@ class QuietHandler(BaseHTTPRequestHandler):
 
 @contextmanager
 def served(
-    handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None
+    handler: type[socketserver.StreamRequestHandler], tls: ssl.SSLContext | None = None
 ) -> Iterator[str]:
     """The address at which a handler answers as long as the context lasts."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -29,3 +30,28 @@ def served(
         finally:
             server.shutdown()
             thread.join()
+
+
+class Answering(socketserver.StreamRequestHandler):
+    """Reads a request whole, answers with bytes as they are, and ends the connection."""
+
+    answer: Iterable[bytes]
+
+    def handle(self) -> None:
+        length = 0
+        while (line := self.rfile.readline()).strip():
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        self.rfile.read(length)
+        with suppress(OSError):
+            for piece in self.answer:
+                self.wfile.write(piece)
+
+
+@contextmanager
+def answering(answer: Iterable[bytes], tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The address of a service that answers each request with the same bytes, valid or not."""
+    handler = type("Handler", (Answering,), {"answer": answer})
+    with served(handler, tls) as address:
+        yield address

@@ -1,10 +1,14 @@
 """A call that would outlive the function is given up while there is time to say so."""
 
 import io
+import math
+import ssl
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO
 
 import pytest
 import requests
@@ -16,6 +20,7 @@ from pixian_s3.pixian.client import (
     READ_TIMEOUT_SECONDS,
     SLOWEST_BYTES_PER_SECOND,
     WRITING_SECONDS,
+    Cutout,
     Pixian,
     call_seconds,
 )
@@ -23,7 +28,8 @@ from pixian_s3.pixian.credentials import Credentials
 from pixian_s3.pixian.inputs import Upload
 from tests.builders import picture
 from tests.contract.conftest import Service
-from tests.contract.serving import QuietHandler, served
+from tests.contract.serving import QuietHandler, answering, served
+from tests.unit.fake_pixian.certificate import server_context
 
 ENOUGH = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + WRITING_SECONDS
 
@@ -108,68 +114,117 @@ def test_waiting_for_the_answer_takes_the_time_kept_for_it(service: Service) -> 
     call(service, running_out(ENOUGH + 1, WRITING_SECONDS + 10))
 
 
-class Slow(QuietHandler):
-    """Begins an answer, and goes on with a byte now and then until it is released."""
-
-    status = 200
-    length: str | None = "1000000"
-    pause = 0.01
-    released = threading.Event()
-
-    def do_POST(self) -> None:  # noqa: N802 - http.server looks for this name
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(self.status)
-        self.send_header("Content-Type", "image/png")
-        if self.length:
-            self.send_header("Content-Length", self.length)
-        self.end_headers()
-        with suppress(OSError):
-            self.wfile.write(b"x")
-            while not self.released.wait(self.pause):
-                self.wfile.write(b"x")
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+ALMOST_ENDLESS = 1 << 20
 
 
-class EndsWithItsConnection(Slow):
-    length = None
-
-
-class Failing(Slow):
-    status = 500
-
-
-class Stalling(Slow):
-    pause = 30
-
-
-def give_up(session: requests.Session, address: str, left: float) -> Unavailable:
+def receive(
+    answer: Iterable[bytes],
+    seconds_left: Callable[[], float],
+    into: IO[bytes] | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Cutout:
     upload = Upload(io.BytesIO(picture()), "a.png", "image/png")
-    seconds_left = running_out(ENOUGH + 1, left)
     credentials = Credentials("me", "secret")
-    pixian = Pixian(address, session)
-    with pytest.raises(Unavailable) as caught:
-        pixian.remove_background(upload, {}, io.BytesIO(), credentials, seconds_left)
-    return caught.value
+    with requests.Session() as session, answering(answer, tls) as address:
+        pixian = Pixian(address, session)
+        return pixian.remove_background(upload, {}, into or io.BytesIO(), credentials, seconds_left)
+
+
+def time_for_one_read() -> Callable[[], float]:
+    """Enough time to send a small image and read the start of its answer."""
+    return running_out(ENOUGH + 1, WRITING_SECONDS + 1, WRITING_SECONDS - 1)
 
 
 @pytest.mark.parametrize(
-    ("service", "maybe_charged"), [(Slow, True), (EndsWithItsConnection, True), (Failing, False)]
+    ("start", "rest"),
+    [
+        pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="100 Continue"),
+        pytest.param(b"HTTP/1.1 200 ", b"OK", id="status line"),
+        pytest.param(OK + b"X-A: ", b"a", id="header"),
+        pytest.param(OK, b"X-A: " + b"a" * 999 + b"\r\n", id="headers"),
+        pytest.param(OK + b"Content-Length: 9999999\r\n\r\n", b"x", id="body"),
+        pytest.param(OK + b"\r\n", b"x", id="body until the end of the connection"),
+        pytest.param(CHUNKED, b"0", id="size of a chunk"),
+        pytest.param(CHUNKED + b"1; ", b"x", id="extension of a chunk"),
+        pytest.param(CHUNKED, b"1\r\nx\r\n", id="chunks"),
+        pytest.param(CHUNKED + b"1\r\nx\r\n0\r\n", b"X-A: a\r\n", id="trailers"),
+    ],
 )
-def test_an_answer_that_trickles_is_given_up_and_an_error_cost_nothing(
-    service: type[Slow], *, maybe_charged: bool
+def test_whatever_part_of_an_answer_trickles_is_given_up(start: bytes, rest: bytes) -> None:
+    answer = start, rest * (ALMOST_ENDLESS // len(rest))
+    with pytest.raises(Unavailable, match="too slowly") as caught:
+        receive(answer, time_for_one_read())
+    assert caught.value.maybe_charged
+
+
+def test_an_answer_that_trickles_through_tls_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Slow.released.clear()
-    with requests.Session() as session, served(service) as address:
-        error = give_up(session, address, WRITING_SECONDS - 1)
-        Slow.released.set()
-    assert "too slowly" in str(error)
-    assert error.maybe_charged == maybe_charged
+    bundle = tmp_path / "certificate.pem"
+    tls = server_context(bundle)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    answer = OK + b"X-A: ", b"a" * ALMOST_ENDLESS
+    with pytest.raises(Unavailable, match="too slowly"):
+        receive(answer, time_for_one_read(), tls=tls)
 
 
-def test_an_answer_that_stalls_ends_with_the_read_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_trickles_is_still_that_error() -> None:
+    answer = b"HTTP/1.1 500 Internal Server Error\r\n\r\n", bytes(ALMOST_ENDLESS)
+    with pytest.raises(Unavailable, match="Pixian answered 500: Internal Server Error") as caught:
+        receive(answer, time_for_one_read())
+    assert not caught.value.maybe_charged
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"Content-Length: 7\r\n\r\na whole",
+        CHUNKED + b"7\r\na whole\r\n0\r\n\r\n",
+    ],
+)
+def test_a_whole_answer_is_kept_although_time_is_up(answer: bytes) -> None:
+    into = io.BytesIO()
+    cutout = receive([answer], lambda: WRITING_SECONDS - 1 if into.tell() else ENOUGH + 1, into)
+    assert cutout.file.read() == b"a whole"
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    """Ends the waiting of a service."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_an_answer_that_stalls_ends_with_the_read_timeout(
+    monkeypatch: pytest.MonkeyPatch, released: threading.Event
+) -> None:
     monkeypatch.setattr(client, "READ_TIMEOUT_SECONDS", 0.2)
-    Slow.released.clear()
-    with requests.Session() as session, served(Stalling) as address:
-        error = give_up(session, address, WRITING_SECONDS + 1)
-        Slow.released.set()
-    assert str(error) == "The call to Pixian failed: timed out."
-    assert error.maybe_charged
+
+    def stalling() -> Iterator[bytes]:
+        yield OK
+        released.wait(30)
+
+    with pytest.raises(Unavailable) as caught:
+        receive(stalling(), lambda: math.inf)
+    assert str(caught.value) == "The call to Pixian failed: timed out."
+    assert caught.value.maybe_charged
+
+
+def test_a_service_that_stops_reading_ends_with_the_connect_timeout(
+    monkeypatch: pytest.MonkeyPatch, released: threading.Event
+) -> None:
+    class Deaf(QuietHandler):
+        def handle(self) -> None:
+            released.wait(30)
+
+    monkeypatch.setattr(client, "CONNECT_TIMEOUT_SECONDS", 0.2)
+    # More than the kernel's buffers take
+    upload = Upload(io.BytesIO(bytes(4 * SIZE)), "a.png", "image/png")
+    with requests.Session() as session, served(Deaf) as address:
+        pixian, credentials = Pixian(address, session), Credentials("me", "secret")
+        with pytest.raises(Unavailable, match="timed out") as caught:
+            pixian.remove_background(upload, {}, io.BytesIO(), credentials)
+    assert not caught.value.maybe_charged

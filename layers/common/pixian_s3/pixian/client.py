@@ -29,6 +29,7 @@ from pixian_s3.errors import (
 )
 from pixian_s3.pixian.credentials import Credentials
 from pixian_s3.pixian.inputs import Fields, Image
+from pixian_s3.pixian.receiving import Adapter, receiving_within
 from pixian_s3.pixian.redaction import redacted
 from pixian_s3.retry import GATEWAY_STATUSES
 
@@ -37,7 +38,8 @@ READ_TIMEOUT_SECONDS = 180
 """Pixian asks for an idle timeout of at least 180 s."""
 
 WRITING_SECONDS = 30
-"""The part of the function's time reserved for writing the result, the log and the lease."""
+"""The part of the function's time reserved for writing the result, the log and the lease. Nothing
+is received in it."""
 
 SLOWEST_BYTES_PER_SECOND = 1 << 20
 """The slowest connection to Pixian that is allowed for: 400 MB take 400 s."""
@@ -89,7 +91,7 @@ class Pixian:
 
     Args:
         endpoint: Its origin, or the full URL of remove-background.
-        session: Keeps connections open between calls.
+        session: Keeps connections open between calls. Its adapters are replaced.
         monotonic: Returns seconds, for latencies.
         now: Returns seconds since the epoch, including those while the function was frozen.
     """
@@ -103,6 +105,8 @@ class Pixian:
     ) -> None:
         self._url = remove_background_url(endpoint)
         self._session = session
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, Adapter())
         self._monotonic = monotonic
         self._now = now
         self._used_at = now()
@@ -150,11 +154,14 @@ class Pixian:
         into: IO[bytes],
     ) -> tuple[requests.Response, int]:
         body = _Form({**form, **image.fields()}, seconds_left)
-        with _redacting(credentials.secrets() + image.secrets()):
+        with (
+            _redacting(credentials.secrets() + image.secrets()),
+            receiving_within(lambda: seconds_left() - WRITING_SECONDS),
+        ):
             try:
                 with self._post(credentials, body) as response:
-                    _check(response, seconds_left)
-                    return response, _receive(response, into, seconds_left)
+                    _check(response)
+                    return response, _receive(response, into)
             except (OSError, HTTPError) as error:
                 # All errors of requests are OSErrors, as is a full disk. If `finished`, the last
                 # byte was passed on, so Pixian may have received the whole image.
@@ -217,10 +224,10 @@ def _redacting(secrets: list[str]) -> Iterator[None]:
         raise error from None
 
 
-def _check(response: requests.Response, seconds_left: Callable[[], float]) -> None:
+def _check(response: requests.Response) -> None:
     """Raise the error that the answer means, unless it is an image."""
     if response.status_code != requests.codes.ok:
-        raise _refusal(response, seconds_left)
+        raise _refusal(response)
     mime_type = _mime_type(response)
     if mime_type not in _SUFFIXES:
         raise Unavailable(
@@ -241,26 +248,15 @@ def _facts(response: requests.Response) -> Mapping[str, str]:
     return CaseInsensitiveDict((name, text) for name, text in headers if _NUMBERS.fullmatch(text))
 
 
-def _body(response: requests.Response, seconds_left: Callable[[], float]) -> Iterator[bytes]:
-    """Yield the body in the pieces that it arrives in, as long as there is time.
-
-    A body that stalls ends with the read timeout; if the function ends first, the lease has counted
-    the call. A body that trickles is aborted here, which is why each piece must be seen at once.
-    """
+def _body(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body in pieces; a truncated body raises an error."""
     while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
         yield chunk
-        if seconds_left() < WRITING_SECONDS:
-            raise Unavailable(
-                "Pixian's answer arrived too slowly.",
-                maybe_charged=_may_have_cost(response.status_code),
-            )
 
 
-def _receive(
-    response: requests.Response, into: IO[bytes], seconds_left: Callable[[], float]
-) -> int:
-    """Write the body to a file and return its size; a truncated body raises an error."""
-    for chunk in _body(response, seconds_left):
+def _receive(response: requests.Response, into: IO[bytes]) -> int:
+    """Write the body to a file and return its size."""
+    for chunk in _body(response):
         into.write(chunk)
     size = into.tell()
     if size == 0:
@@ -269,9 +265,9 @@ def _receive(
     return size
 
 
-def _refusal(response: requests.Response, seconds_left: Callable[[], float]) -> PixianS3Error:
+def _refusal(response: requests.Response) -> PixianS3Error:
     status = response.status_code
-    message, code = _error_json(response, seconds_left)
+    message, code = _error_json(response)
     said = sentence(f"Pixian answered {status}: {message}")
     match status:
         case 401:
@@ -297,13 +293,11 @@ def _may_have_cost(status: int) -> bool:
     return status < 300 or status in GATEWAY_STATUSES
 
 
-def _error_json(
-    response: requests.Response, seconds_left: Callable[[], float]
-) -> tuple[str, int | None]:
+def _error_json(response: requests.Response) -> tuple[str, int | None]:
     """The message and code of Pixian's error; the start of the body if it isn't Pixian's JSON."""
     try:
         body = b""
-        for chunk in _body(response, seconds_left):
+        for chunk in _body(response):
             body += chunk
             if len(body) >= _MAX_ERROR_BYTES:
                 break
