@@ -1,4 +1,4 @@
-"""Receive an answer before a deadline, however slowly it arrives.
+"""Receive an answer before a deadline, however slowly it arrives and whatever it is.
 
 A timeout of `http.client` is for one read from the socket, so a service that sends a byte now and
 then holds a call for as long as it likes: in the status line, the headers, the body or its
@@ -14,9 +14,11 @@ from contextvars import ContextVar
 from http.client import HTTPResponse
 from typing import Any, override
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool
+from urllib3.response import BaseHTTPResponse
 
 # The session and its connections outlive a call, and nothing that requests passes on to a
 # connection can carry the deadline of one call.
@@ -39,7 +41,7 @@ def receiving_within(seconds_left: Callable[[], float]) -> Iterator[None]:
 
 
 class Adapter(HTTPAdapter):
-    """Connections for a `requests.Session` that heed `receiving_within`."""
+    """Connections for a `requests.Session` that heed `receiving_within` and follow no redirect."""
 
     @override
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> ConnectionPool:
@@ -47,6 +49,16 @@ class Adapter(HTTPAdapter):
         of_kind = _TlsConnection if pool.scheme == "https" else _Connection
         pool.ConnectionCls = of_kind  # type: ignore[attr-defined]
         return pool
+
+    @override
+    def build_response(
+        self, req: requests.PreparedRequest, resp: BaseHTTPResponse
+    ) -> requests.Response:
+        response = super().build_response(req, resp)
+        # Even with `allow_redirects=False`, requests parses the target, which may raise any
+        # ValueError, and reads the whole body into memory.
+        response.headers.pop("Location", None)
+        return response
 
 
 class _Reader(io.RawIOBase):
@@ -90,6 +102,15 @@ class _Response(HTTPResponse):
         super().__init__(sock, debuglevel, method, url)
         if seconds_left := _seconds_left.get(None):
             self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock, seconds_left))
+
+    @override
+    def begin(self) -> None:
+        super().begin()
+        # http.client skips 100 only, and takes another informational answer, such as 103, for the
+        # final one. The final one would then be taken for the answer to the next request.
+        while self.status < 200:
+            self.headers = None  # type: ignore[assignment] # otherwise, it has begun
+            super().begin()
 
 
 class _Connection(HTTPConnection):
