@@ -6,9 +6,10 @@ import io
 import pytest
 
 from pixian_s3.config import parameters
+from pixian_s3.output import metadata
 from pixian_s3.pixian.client import Pixian
 from pixian_s3.pixian.inputs import Upload
-from tests.builders import make_settings, picture
+from tests.builders import make_job, make_settings, picture
 from tests.contract.conftest import Service
 
 EVERYTHING = {
@@ -64,6 +65,31 @@ def test_only_numbers_come_back_in_headers(service: Service) -> None:
     with service.cutout() as cutout:
         assert not {"X-Credits-Charged", "X-Input-Size"} & set(cutout.answer.headers)
         assert cutout.answer.headers["X-Result-Size"] == "40 30"
+
+
+@pytest.mark.parametrize(
+    "said", ["9" * 400, "1." + "9" * 400, "1 2 3 4 5", "1" + " " * 400 + "2", ".", "1.2.3", "1e9"]
+)
+def test_a_number_that_is_none_or_too_long_is_left_out(service: Service, said: str) -> None:
+    service.fault(headers={"X-Credits-Charged": said})
+    with service.cutout() as cutout:
+        assert "X-Credits-Charged" not in cutout.answer.headers
+
+
+def test_the_longest_numbers_fit_into_metadata(service: Service) -> None:
+    decimal, box = f"{'9' * 9}.{'9' * 20}", " ".join(["9" * 9] * 4)
+    sizes = ("Input-Size", "Result-Size", "Input-Foreground", "Result-Foreground")
+    longest = dict.fromkeys((f"X-{name}" for name in sizes), box)
+    longest |= {"X-Credits-Charged": decimal, "X-Credits-Calculated": decimal}
+    longest |= {"X-Input-Orientation": box}
+    service.fault(headers=longest)
+    job = make_job("a" * 1024, version_id="v" * 32, etag="e" * 36, sequencer="0" * 32)
+    with service.cutout() as cutout:
+        headers = cutout.answer.headers
+    assert longest.items() <= dict(headers).items()
+    about = metadata.of_result(job, make_settings(), headers, {})
+    size = sum(len(name) + len(value) for name, value in about.items())
+    assert size <= metadata.MAX_METADATA_BYTES
 
 
 def test_the_body_is_whole_and_goes_with_the_context(service: Service) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pixian_s3.config.document import BUDGET, MAX_CREDITS, Configuration
+from pixian_s3.attempt import MAX_CREDITS
+from pixian_s3.config.document import BUDGET, Configuration
 from pixian_s3.config.parameters import (
     PIPELINE,
     PIXIAN,

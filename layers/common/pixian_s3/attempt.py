@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from pixian_s3.job import Job
 
+MAX_CREDITS = 1_000_000_000
+"""More than any image costs or any budget allows. A higher number is an error."""
+
 
 class Outcome(StrEnum):
     """How an attempt ended."""
@@ -43,12 +46,12 @@ class Answer:
     bytes: int
 
     def credits(self, which: str) -> Decimal:
-        """The credits in a header, "Charged" or "Calculated"; 0 if it is missing or no number."""
+        """The credits in a header, "Charged" or "Calculated"; 0 if it is missing or implausible."""
         try:
             number = Decimal(self.headers.get(f"X-Credits-{which}", "0"))
         except InvalidOperation:
             return Decimal(0)
-        return number if number.is_finite() else Decimal(0)
+        return number if number.is_finite() and 0 <= number < MAX_CREDITS else Decimal(0)
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def test_without_a_prefix_the_dimension_says_defaults(capture: pytest.CaptureFix
     assert line["prefix"] == "(defaults)"
 
 
-@pytest.mark.parametrize("said", ["", "free", None])
+@pytest.mark.parametrize("said", ["", "free", None, "NaN", "Infinity", "9" * 400])
 def test_credits_that_are_no_number_count_nothing(
     capture: pytest.CaptureFixture[str], said: str | None
 ) -> None:

@@ -19,6 +19,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, cast
 
+from pixian_s3.attempt import MAX_CREDITS
 from pixian_s3.config.parameters import PIPELINE, PIXIAN, Parameter, Value, form_value, is_plain
 from pixian_s3.errors import Fault, InvalidConfiguration
 
@@ -36,10 +37,6 @@ _IGNORED_BY_DELTA_PNG = (
     "result.target_size",
     "result.vertical_alignment",
 )
-
-
-MAX_CREDITS = 1_000_000_000
-"""The highest budget; a higher one is a typing error."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ only `document.parse` finds combinations of values that have no effect.
 
 from typing import Any
 
-from pixian_s3.config.document import BUDGET, MAX_CREDITS
+from pixian_s3.attempt import MAX_CREDITS
+from pixian_s3.config.document import BUDGET
 from pixian_s3.config.parameters import PIPELINE, PIXIAN, Parameter
 
 MAX_SCHEMA_CHARACTERS = 32_768

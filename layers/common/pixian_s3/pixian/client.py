@@ -62,7 +62,9 @@ _ADVICE = {
     405: _ENDPOINT,
     410: _ENDPOINT,
 }
-_NUMBERS = re.compile("[0-9.]+(?: [0-9.]+){0,3}")
+# A decimal, or up to four integers: at most 39 characters, so that all seven headers fit into S3's
+# metadata, and nothing that becomes infinite as a float.
+_NUMBERS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,20}|(?: [0-9]{1,9}){1,3})?")
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg"}
 
 
@@ -243,7 +245,7 @@ def _mime_type(response: requests.Response) -> str:
 
 
 def _facts(response: requests.Response) -> Mapping[str, str]:
-    """The headers that consist of numbers; no others reach S3 or the log."""
+    """The headers that consist of numbers of a sensible length; no others reach S3 or the log."""
     headers = response.headers.items()
     return CaseInsensitiveDict((name, text) for name, text in headers if _NUMBERS.fullmatch(text))
 
