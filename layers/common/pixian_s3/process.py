@@ -282,7 +282,7 @@ class Processor:
 
     def _image(self, job: Job, prepared: Prepared, settings: Settings) -> inputs.Image:
         wanted = settings.text("pipeline.input")
-        if wanted == "url" and not prepared.converted:
+        if wanted == "url" and not prepared.converted and inputs.Url.fits(job.key):
             return inputs.Url(self.buckets.presign(job))
         if wanted == "base64" and inputs.Base64.fits(prepared.size):
             return inputs.Base64(prepared.file)

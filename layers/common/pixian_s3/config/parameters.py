@@ -194,8 +194,9 @@ PIPELINE: tuple[Parameter, ...] = (
         Choice(("upload", "url", "base64")),
         "upload",
         "How Pixian receives the image: upload sends the file, url sends a presigned URL of the "
-        "source, and base64 sends the file as text. Converted images, and images over 1 MB for "
-        "base64, are uploaded instead.",
+        "source, and base64 sends the file as text. These are uploaded instead: converted "
+        "images; for base64, images over 1 MB; for url, images whose key starts with a slash or "
+        "has . or .. between its slashes, because HTTP clients change such URLs.",
     ),
     Parameter(
         "convert",

@@ -54,7 +54,9 @@ class Base64:
 
 @dataclass(frozen=True)
 class Url:
-    """An image that Pixian fetches from a presigned URL, which is hidden from `repr`."""
+    """An image that Pixian fetches from a presigned URL, which is hidden from `repr`; check `fits`
+    first.
+    """
 
     url: str = field(repr=False)
 
@@ -67,6 +69,16 @@ class Url:
         query = urlsplit(self.url).query
         values = [value for _, value in parse_qsl(query)]
         return [query, *(value for value in values if len(value) >= _SHORTEST_SECRET)]
+
+    @staticmethod
+    def fits(key: str) -> bool:
+        """Whether HTTP clients fetch the URL of an object as it was signed.
+
+        They remove the segments `.` and `..` of a path (RFC 3986, 5.2.4; encoding them doesn't
+        help, as the WHATWG's URL standard removes `%2e`, too), and some remove a slash at its
+        start. S3 refuses the changed URL.
+        """
+        return not key.startswith("/") and {".", ".."}.isdisjoint(key.split("/"))
 
 
 type Image = Upload | Base64 | Url
