@@ -2,6 +2,7 @@
 
 import io
 import math
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +30,7 @@ from pixian_s3.pixian.inputs import Upload
 from tests.builders import picture
 from tests.contract.conftest import Service
 from tests.contract.serving import QuietHandler, answering, served
+from tests.fault_injection.virtual_time import heed, passing
 from tests.unit.fake_pixian.certificate import server_context
 
 ENOUGH = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS + WRITING_SECONDS
@@ -157,6 +159,25 @@ def test_whatever_part_of_an_answer_trickles_is_given_up(start: bytes, rest: byt
     with pytest.raises(Unavailable, match="too slowly") as caught:
         receive(answer, time_for_one_read())
     assert caught.value.maybe_charged
+
+
+def test_a_byte_of_a_header_now_and_then_doesnt_outlive_the_function(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = 900.0
+
+    def pass_seconds(seconds: float) -> None:
+        nonlocal left
+        left -= seconds
+
+    # So that it is put back as it was
+    monkeypatch.setattr(socket.socket, "recv_into", socket.socket.recv_into)
+    heed(pass_seconds)
+    answer = OK + b"X-A: " + (passing(100) + b"a") * 60 + b"\r\n\r\n"
+    with pytest.raises(Unavailable) as caught:
+        receive([answer], lambda: left)
+    assert caught.value.maybe_charged
+    assert left == WRITING_SECONDS
 
 
 def test_an_answer_that_trickles_through_tls_is_given_up(
