@@ -134,6 +134,47 @@ def test_a_pipeline_parameter_in_the_wrong_place_is_told_where_it_belongs(
         parse(json.dumps({"defaults": given}))
 
 
+@pytest.mark.parametrize(
+    ("document", "advice"),
+    [
+        ({"sidecar": True}, 'belongs inside "pipeline": {…} of "defaults" or of a prefix'),
+        ({"pipeline.sidecar": True}, 'belongs inside "pipeline": {…} of "defaults"'),
+        ({"test": True}, 'belongs inside "defaults": {…} or a prefix'),
+        ({"pipeline": {}}, 'belongs inside "defaults": {…} or a prefix'),
+        ({"credits_per_day": 1}, 'belongs inside "budget": {…}'),
+        ({"products/": {}}, 'belongs inside "prefixes": {…}'),
+        ({"defaults": {"budget": {}}}, "belongs at the top level of the document"),
+        ({"defaults": {"pipeline": {"test": True}}}, 'belongs outside "pipeline": {…}'),
+    ],
+)
+def test_a_misplaced_name_is_told_where_it_belongs(document: object, advice: str) -> None:
+    with pytest.raises(InvalidConfiguration) as refusal:
+        parse(json.dumps(document))
+    assert advice in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("document", "advice"),
+    [
+        ({"default": {}}, 'did you mean "defaults"?'),
+        ({"sidcar": True}, 'did you mean "sidecar" inside "pipeline": {…} of "defaults"'),
+        ({"defaults": {"backgroundColor": "#FFFFFF"}}, 'did you mean "background.color"?'),
+        ({"defaults": {"TEST": True}}, 'did you mean "test"?'),
+        ({"defaults": {"margin": "5%"}}, 'did you mean "result.margin"?'),
+        ({"defaults": {"pipelines": {}}}, 'did you mean "pipeline"?'),
+        ({"defaults": {"sidcar": True}}, 'did you mean "sidecar" inside "pipeline": {…}?'),
+        ({"defaults": {"pipeline": {"sidcar": True}}}, 'did you mean "sidecar"?'),
+        ({"defaults": {"pipeline": {"tst": True}}}, 'did you mean "test" outside "pipeline": {…}?'),
+        ({"defaults": {"colour": True}}, "see docs/configuration.md for the list"),
+        ({"colour": True}, 'a document has only "budget", "defaults", "paused" and "prefixes"'),
+    ],
+)
+def test_a_misspelt_name_is_told_what_was_probably_meant(document: object, advice: str) -> None:
+    with pytest.raises(InvalidConfiguration) as refusal:
+        parse(json.dumps(document))
+    assert advice in str(refusal.value)
+
+
 def test_all_faults_are_reported_at_once() -> None:
     bad = {"test": 1}
     with pytest.raises(InvalidConfiguration) as refusal:

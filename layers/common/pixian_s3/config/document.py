@@ -13,7 +13,7 @@ default in the table of parameters.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from types import MappingProxyType
@@ -48,6 +48,19 @@ class Budget:
 
 
 BUDGET = tuple(field.name for field in fields(Budget))
+
+_PARTS = ("budget", "defaults", "paused", "prefixes")
+_PIXIAN_NAMES = frozenset(row.name for row in PIXIAN)
+_PIPELINE_NAMES = frozenset(row.name for row in PIPELINE)
+# Where a name belongs that was found at the top level of the document.
+_PLACES: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys({"pipeline", *_PIXIAN_NAMES}, 'inside "defaults": {…} or a prefix')
+    | dict.fromkeys(
+        {*_PIPELINE_NAMES, *(_PIPELINE_PREFIX + name for name in _PIPELINE_NAMES)},
+        'inside "pipeline": {…} of "defaults" or of a prefix',
+    )
+    | dict.fromkeys(BUDGET, 'inside "budget": {…}')
+)
 
 
 @dataclass(frozen=True)
@@ -210,10 +223,8 @@ def _document_faults(document: object) -> Iterator[Fault]:
     if not isinstance(document, dict):
         yield Fault("document", 'must be an object like {"defaults": {}, "prefixes": {}}')
         return
-    for name in document.keys() - {"budget", "defaults", "paused", "prefixes"}:
-        yield Fault(
-            name, 'is unknown; a document has only "budget", "defaults", "paused" and "prefixes"'
-        )
+    for name in sorted(document.keys() - set(_PARTS)):
+        yield Fault(name, _unknown_part(name))
     if not isinstance(document.get("paused", False), bool):
         yield Fault("paused", "must be true or false")
     yield from _budget_faults(document.get("budget", {}))
@@ -223,7 +234,7 @@ def _document_faults(document: object) -> Iterator[Fault]:
         yield Fault("prefixes", "must be an object that maps each prefix to its parameters")
         return
     for prefix, given in prefixes.items():
-        path = _prefix_path(prefix)
+        path = prefix_path(prefix)
         if not prefix or not is_plain(prefix):
             yield Fault(
                 path,
@@ -268,10 +279,42 @@ def _parameter_faults(path: str, given: object) -> Iterator[Fault]:
             yield Fault(f"{path}.{name}", f"must be {row.kind.form}, not {json.dumps(value)}")
 
 
+def _unknown_part(name: str) -> str:
+    """What is wrong with a name at the top level of the document."""
+    if place := _PLACES.get(name):
+        return f"belongs {place}"
+    if name.endswith("/"):
+        return 'belongs inside "prefixes": {…}'
+    if match := _close_match(name, {*_PARTS, *_PLACES}):
+        where = f" {_PLACES[match]}" if match not in _PARTS else ""
+        return f'is unknown; did you mean "{match}"{where}?'
+    return 'is unknown; a document has only "budget", "defaults", "paused" and "prefixes"'
+
+
 def _unknown(name: str) -> str:
-    if _PIPELINE_PREFIX + name in _TABLE:
+    """What is wrong with a name among the parameters of a prefix or the defaults."""
+    bare = name.removeprefix(_PIPELINE_PREFIX)
+    is_nested = bare != name
+    if bare in _PIPELINE_NAMES:
         return 'belongs inside "pipeline": {…}'
-    return "is not a parameter; see docs/configuration.md for the list"
+    if bare in _PIXIAN_NAMES:
+        return 'belongs outside "pipeline": {…}'
+    if bare in _PARTS:
+        return "belongs at the top level of the document"
+    match = _close_match(bare, {"pipeline", *_PIXIAN_NAMES, *_PIPELINE_NAMES})
+    if match is None:
+        return "is not a parameter; see docs/configuration.md for the list"
+    where = ""
+    if is_nested != (match in _PIPELINE_NAMES):
+        where = ' outside "pipeline": {…}' if is_nested else ' inside "pipeline": {…}'
+    return f'is not a parameter; did you mean "{match}"{where}?'
+
+
+def _close_match(name: str, known: Iterable[str]) -> str | None:
+    # Imported here, because a document in force has no errors, and functions start faster.
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    return next(iter(get_close_matches(name.lower(), sorted(known), 1)), None)
 
 
 def _ineffective(document: dict[str, Any]) -> Iterator[Fault]:
@@ -280,8 +323,8 @@ def _ineffective(document: dict[str, Any]) -> Iterator[Fault]:
     yield from _ignored_by_delta_png("defaults", configuration.settings_for(""))
     for prefix, given in configuration.prefixes.items():
         settings = configuration.settings_for(prefix)
-        yield from _ignored_by_delta_png(_prefix_path(prefix), settings)
-        yield from _useless_modifiers(_prefix_path(prefix), given, settings)
+        yield from _ignored_by_delta_png(prefix_path(prefix), settings)
+        yield from useless_modifiers(prefix_path(prefix), given, settings)
 
 
 def _ignored_by_delta_png(path: str, settings: Settings) -> Iterator[Fault]:
@@ -296,8 +339,11 @@ def _ignored_by_delta_png(path: str, settings: Settings) -> Iterator[Fault]:
             )
 
 
-def _useless_modifiers(path: str, given: ParameterSet, settings: Settings) -> Iterator[Fault]:
-    """Values that need another one; in `defaults` they are allowed, as some prefix may set it."""
+def useless_modifiers(path: str, given: ParameterSet, settings: Settings) -> Iterator[Fault]:
+    """Values in `given` that need another one, which the `settings` don't have.
+
+    In `defaults` they are allowed, because a prefix may set the other one.
+    """
     if given.get("result.vertical_alignment") and not settings.get("result.target_size"):
         yield Fault(f"{path}.result.vertical_alignment", "has no effect without result.target_size")
     if given.get("output.jpeg_quality") and settings.result_suffix != ".jpg":
@@ -306,5 +352,6 @@ def _useless_modifiers(path: str, given: ParameterSet, settings: Settings) -> It
         yield Fault(f"{path}.pipeline.delta_png", "has no effect unless output.format is delta_png")
 
 
-def _prefix_path(prefix: str) -> str:
+def prefix_path(prefix: str) -> str:
+    """How a `Fault` names a prefix."""
     return f"prefixes[{json.dumps(prefix)}]"
