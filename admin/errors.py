@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from typing import ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -9,13 +10,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 class UserError(Exception):
     """Says what to do; shown without a traceback."""
 
+    exit_code: ClassVar[int] = 1
+
+
+class NeedsAnswer(UserError):
+    """A question can't be asked, because there is no terminal."""
+
+    exit_code = 2
+
 
 def run(main: Callable[[], None]) -> None:
     """Run a command; show errors of the user and of AWS without a traceback."""
     try:
         main()
     except UserError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"AWS returned an error: {error}")
     except KeyboardInterrupt:
