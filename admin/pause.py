@@ -96,10 +96,9 @@ def resume(stack: Stack, prefix: str, *, yes: bool) -> None:
         if costs(old, new).begin:
             confirm(f"Resume {_what(prefix)}?", yes=yes)
         version = publish(changed, stack, after=latest)
-        print(
-            f"Resumed {_what(prefix)} with version {version}, within two minutes. "
-            "The images that wait in the queue are then processed automatically."
-        )
+        print(f"Resumed {_what(prefix)} with version {version}, within two minutes.")
+        if not new.paused:
+            print("The images that wait in the queue are then processed automatically.")
     if new.paused:
         print("The whole stack is still paused. To resume it, run `make resume`.")
     elif held := _under(new, prefix, paused=True):
