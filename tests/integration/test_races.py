@@ -309,6 +309,22 @@ def test_a_killed_attempt_leaves_a_sidecar_to_the_next(
     assert len(world.pixian.calls) == 2
 
 
+def test_a_result_without_a_sidecar_removes_that_of_the_result_before(world: World) -> None:
+    world.configure(defaults={"pipeline": {"sidecar": True}})
+    world.process(world.upload(body=A))
+    world.configure()
+    world.processor = world._connect()
+    world.process(world.upload(body=B))
+    assert world.output_keys() == ["shoes/a.png"]
+
+
+def test_it_removes_no_other_file_of_that_name(world: World) -> None:
+    world.process(world.upload(body=A))
+    world.s3.put_object(Bucket=OUTPUT, Key="shoes/a.png.json", Body=b"mine")
+    world.process(world.upload(body=B))
+    assert world.output_keys() == ["shoes/a.png", "shoes/a.png.json"]
+
+
 def sidecar_version(world: World) -> object:
     return json.loads(world.output("shoes/a.png.json"))["source"]["version_id"]
 

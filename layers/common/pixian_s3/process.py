@@ -157,7 +157,9 @@ class Processor:
                     sidecar = documents.sidecar(
                         job, settings.form, key, about, prepared.source, cutout.answer, self.now()
                     )
-                    self._put_sidecar(key, sidecar)
+                    self._put_sidecar(job, key, sidecar)
+                elif existing:
+                    self._retry_write(partial(self._remove_sidecar, job, key))
                 self._remove_test_result(job, suffix, lease.record, settings)
             except PixianS3Error as raised:
                 error = raised
@@ -291,8 +293,13 @@ class Processor:
     def _retry_write(self, write: Callable[[], None]) -> None:
         retry.retry_write(write, self.seconds_left, self.sleep)
 
-    def _put_sidecar(self, key: str, sidecar: Mapping[str, Any]) -> None:
-        self._retry_write(partial(self.buckets.put_sidecar, keys.sidecar_key(key), sidecar))
+    def _put_sidecar(self, job: Job, key: str, sidecar: Mapping[str, Any]) -> None:
+        about = metadata.of_sidecar(job)
+        self._retry_write(partial(self.buckets.put_sidecar, keys.sidecar_key(key), sidecar, about))
+
+    def _remove_sidecar(self, job: Job, key: str) -> None:
+        keep = partial(metadata.is_of_other_source, job=job)
+        self.buckets.delete(keys.sidecar_key(key), keep)
 
     def _complete_sidecar(
         self, job: Job, key: str, result: Head | None, settings: Settings
@@ -303,7 +310,7 @@ class Processor:
         if metadata.is_of_upload(result.metadata, job):
             same = metadata.is_made_with(result.metadata, settings)
             form = settings.form if same else None
-            self._put_sidecar(key, documents.sidecar(job, form, key, result.metadata))
+            self._put_sidecar(job, key, documents.sidecar(job, form, key, result.metadata))
 
     def _remove_test_result(
         self, job: Job, suffix: str, before: Record, settings: Settings
@@ -315,7 +322,7 @@ class Processor:
 
         def remove() -> None:
             if self.buckets.delete(key, keep=partial(metadata.is_not_test_of, job=job)):
-                self.buckets.delete(keys.sidecar_key(key), keep=lambda _: False)
+                self._remove_sidecar(job, key)
 
         self._retry_write(remove)
 

@@ -290,7 +290,7 @@ def test_a_source_brings_its_own_metadata(subject: Subject) -> None:
 
 
 def test_a_sidecar_has_decimals_as_they_were_written(subject: Subject) -> None:
-    subject.buckets.put_sidecar("a.png.json", {"charged": Decimal("0.2209")})
+    subject.buckets.put_sidecar("a.png.json", {"charged": Decimal("0.2209")}, {})
     assert '"charged": 0.2209' in subject.body("a.png.json").decode()
 
 

@@ -210,9 +210,11 @@ class Buckets:
                     Tagging={"TagSet": [{"Key": k, "Value": v} for k, v in result.tags.items()]},
                 )
 
-    def put_sidecar(self, key: str, document: Mapping[str, Any]) -> None:
+    def put_sidecar(
+        self, key: str, document: Mapping[str, Any], metadata: Mapping[str, str]
+    ) -> None:
         """Write a sidecar, after its result, so that it describes no result that isn't there."""
-        self._put_json(key, document)
+        self._put_json(key, document, Metadata=metadata)
 
     def put_report(
         self,

@@ -60,6 +60,16 @@ def of_result(
     return merged
 
 
+def of_sidecar(job: Job) -> dict[str, str]:
+    """The user metadata of a sidecar, which shows that this program wrote it."""
+    return {_SOURCE_KEY: _encoded(job.key)}
+
+
+def is_of_other_source(metadata: Mapping[str, str], job: Job) -> bool:
+    """Whether a result or sidecar isn't about the job's source."""
+    return metadata.get(_SOURCE_KEY) != _encoded(job.key)
+
+
 def of_report(job: Job, *, final: bool) -> dict[str, str]:
     """The user metadata of an error report.
 
@@ -95,7 +105,7 @@ def is_newer_than(metadata: Mapping[str, str], job: Job) -> bool:
 
 def is_not_test_of(existing: Mapping[str, str], job: Job) -> bool:
     """Whether an object is anything but a result of the job's source in test mode."""
-    return existing.get(_TEST) != "true" or existing.get(_SOURCE_KEY) != _encoded(job.key)
+    return existing.get(_TEST) != "true" or is_of_other_source(existing, job)
 
 
 def is_made_with(existing: Mapping[str, str], settings: Settings) -> bool:
@@ -135,7 +145,7 @@ def require_replaceable(
     """
     if existing is None:
         return
-    if existing.get(_SOURCE_KEY) != _encoded(job.key):
+    if is_of_other_source(existing, job):
         raise Rejected(
             f"The result would overwrite {key}, which was not made from this file. Rename one of "
             "the two files, then upload it again."
