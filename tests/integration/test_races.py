@@ -309,6 +309,14 @@ def test_a_killed_attempt_leaves_a_sidecar_to_the_next(
     assert len(world.pixian.calls) == 2
 
 
+def test_a_late_copy_of_an_event_leaves_a_complete_sidecar_alone(world: World) -> None:
+    world.configure(defaults={"pipeline": {"sidecar": True}})
+    jobs = [world.upload(body=A) for _ in range(2)]
+    for job in [*jobs, jobs[0]]:
+        world.process(job)
+    assert json.loads(world.output("shoes/a.png.json"))["source"]["bytes"] == len(A)
+
+
 def test_a_result_without_a_sidecar_removes_that_of_the_result_before(world: World) -> None:
     world.configure(defaults={"pipeline": {"sidecar": True}})
     world.process(world.upload(body=A))

@@ -305,9 +305,12 @@ class Processor:
         self, job: Job, key: str, result: Head | None, settings: Settings
     ) -> None:
         """Write the sidecar of this upload's result, which an earlier attempt didn't come to."""
-        if not (result and settings.flag("pipeline.sidecar")):
+        if not (settings.flag("pipeline.sidecar") and result):
             return
-        if metadata.is_of_upload(result.metadata, job):
+        if not metadata.is_of_upload(result.metadata, job):
+            return
+        sidecar = self.buckets.head(keys.sidecar_key(key))
+        if not (sidecar and metadata.is_of_upload(sidecar.metadata, job)):
             same = metadata.is_made_with(result.metadata, settings)
             form = settings.form if same else None
             self._put_sidecar(job, key, documents.sidecar(job, form, key, result.metadata))

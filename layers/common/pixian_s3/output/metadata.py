@@ -46,10 +46,8 @@ def of_result(
     said = {f"pixian-{name.lower()}": headers.get(f"X-{name}", "") for name in _HEADERS}
     source = {
         _SOURCE_KEY: _encoded(job.key),
-        _ETAG: job.etag,
+        **_upload(job),
         _PARAMETERS: settings.digest,
-        _VERSION_ID: job.version_id or "",
-        _SEQUENCER: job.sequencer,
         _TEST: "true" if settings.flag("test") else "",
     }
     merged = {name: value for name, value in (said | source).items() if value}
@@ -61,8 +59,8 @@ def of_result(
 
 
 def of_sidecar(job: Job) -> dict[str, str]:
-    """The user metadata of a sidecar, which shows that this program wrote it."""
-    return {_SOURCE_KEY: _encoded(job.key)}
+    """The user metadata of a sidecar: the source and upload that it is about."""
+    return {_SOURCE_KEY: _encoded(job.key), **_upload(job)}
 
 
 def is_of_other_source(metadata: Mapping[str, str], job: Job) -> bool:
@@ -78,9 +76,7 @@ def of_report(job: Job, *, final: bool) -> dict[str, str]:
         final: Whether the upload was rejected, so that it isn't processed again.
     """
     return {
-        _ETAG: job.etag,
-        _VERSION_ID: job.version_id or "",
-        _SEQUENCER: job.sequencer,
+        **_upload(job),
         _FINAL: str(final).lower(),
     }
 
@@ -154,6 +150,10 @@ def require_replaceable(
         raise Skipped("The result of a newer upload already exists.")
     if is_of_upload(existing, job) or is_result_of(existing, job, settings):
         raise AlreadyDone("The result already exists.")
+
+
+def _upload(job: Job) -> dict[str, str]:
+    return {_ETAG: job.etag, _VERSION_ID: job.version_id or "", _SEQUENCER: job.sequencer}
 
 
 def _size(metadata: Mapping[str, str]) -> int:
