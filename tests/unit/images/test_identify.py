@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixian_s3.errors import Rejected
-from pixian_s3.images.identify import MAX_LINES, ImageInfo, inspect, require_whole
+from pixian_s3.images.identify import MAX_LINES, ImageInfo, flaw, inspect, require_whole
 from tests.builders import picture
+from tests.fuzz.crafted import profiled_png
 from tests.unit.pictures import encoded, flag, noise, oriented
 
 TAKEN = ["BMP", "GIF", "JPEG", "PNG", "TIFF"]
@@ -164,6 +165,27 @@ def test_formats_that_need_more_memory_have_a_lower_limit() -> None:
     assert inspected(huge_webp(8000, 8000)).width == 8000
     with pytest.raises(Rejected, match="at most 64,000,000"):
         inspected(huge_webp(8001, 8000))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_a_whole_image_of_its_type_has_no_flaw(form: str) -> None:
+    assert flaw(io.BytesIO(NOISY_FILES[form]), f"image/{form.lower()}") is None
+
+
+def test_a_png_with_a_large_profile_has_no_flaw() -> None:
+    assert flaw(io.BytesIO(profiled_png(5 << 20)), "image/png") is None
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_an_image_that_is_cut_short_is_damaged(form: str) -> None:
+    content = NOISY_FILES[form]
+    told = flaw(io.BytesIO(content[: len(content) // 2]), f"image/{form.lower()}")
+    assert told == "a damaged image"
+
+
+def test_an_image_of_another_type_has_a_flaw() -> None:
+    told = flaw(io.BytesIO(FILES["PNG"]), "image/jpeg")
+    assert told == "image/png with the content type image/jpeg"
 
 
 @pytest.mark.parametrize("kind", NOISY_FILES)

@@ -12,6 +12,7 @@ from pixian_s3.config.document import Settings
 from pixian_s3.errors import Rejected, Unavailable
 from pixian_s3.images.prepare import Prepared, finish, prepare
 from tests.builders import picture
+from tests.fuzz.crafted import profiled_png
 
 
 @pytest.fixture
@@ -94,3 +95,27 @@ def test_a_delta_png_is_rebuilt_unless_it_is_to_be_kept(
     sent, delta = prepared(picture(), files, **values), io.BytesIO(picture(mode="RGBA"))
     finished = finish(delta, "image/png", sent, settings(**values), files)
     assert (finished is not delta) == rebuilt
+
+
+@pytest.mark.parametrize("output", ["png", "delta_png"])
+def test_an_answer_may_have_a_large_colour_profile(files: ExitStack, output: str) -> None:
+    sent = prepared(picture((40, 30)), files, output__format=output)
+    answer = io.BytesIO(profiled_png(5 << 20, "RGBA"))
+    finished = finish(answer, "image/png", sent, settings(output__format=output), files)
+    with Image.open(finished) if output == "delta_png" else Image.new("1", (40, 30)) as image:
+        assert image.size == (40, 30)
+    assert (finished is answer) == (output == "png")
+
+
+@pytest.mark.parametrize("output", ["png", "delta_png"])
+def test_a_source_may_have_a_large_colour_profile(files: ExitStack, output: str) -> None:
+    body = profiled_png(5 << 20)
+    sent = prepared(body, files, output__format=output)
+    assert sent.file.read() == body
+    answer = io.BytesIO(picture(mode="RGBA"))
+    finish(answer, "image/png", sent, settings(output__format=output), files)
+
+
+def test_a_large_colour_profile_does_not_matter_when_a_source_is_shrunk(files: ExitStack) -> None:
+    body = profiled_png(5 << 20, picture_size=(8001, 4000))
+    assert prepared(body, files).converted

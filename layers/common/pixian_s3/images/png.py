@@ -1,0 +1,170 @@
+"""Read the chunks of a PNG in bounded memory, without Pillow's limits on profiles and text.
+
+A chunk is the length of its data in 4 bytes, its type in 4 letters, the data, and a CRC-32 of type
+and data in 4 bytes.
+"""
+
+import io
+import itertools
+import os
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import IO, NamedTuple
+
+from pixian_s3.errors import Rejected
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+MAX_INFLATED_BYTES = 4 << 20
+"""Pillow treats a larger ICC profile or text as an attack; in other formats it takes any size."""
+
+_MAX_KEPT_BYTES = 8 << 20
+"""The most profiles and text in all: Pillow keeps text eleven times over."""
+
+_MAX_CHUNKS = 500_000
+"""A file of 400 MB in pieces of 8 KB, which is the default of libpng, has 50,000."""
+
+_MAX_CRITICAL_BYTES = 1 << 16
+
+_CRITICAL = {b"IHDR", b"PLTE", b"tRNS", b"IEND"}
+_DESCRIPTIVE = {b"iCCP", b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
+
+
+class _Chunk(NamedTuple):
+    kind: bytes
+    start: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        """Where the next chunk starts."""
+        return self.start + self.length + 12
+
+
+def is_whole(file: IO[bytes]) -> bool:
+    """Whether a PNG has a header, pixels and an end, and all its checksums are right; rewinds it.
+
+    Raises:
+        Rejected: It has too many chunks.
+    """
+    kinds: set[bytes] = set()
+    for chunk in _chunks(file):
+        if not (chunk.kind.isalpha() and _has_its_checksum(file, chunk)):
+            break
+        if not kinds and chunk.kind != b"IHDR":
+            break
+        kinds.add(chunk.kind)
+    file.seek(0)
+    return kinds >= {b"IHDR", b"IDAT", b"IEND"}
+
+
+def essence(file: IO[bytes]) -> IO[bytes]:
+    """A PNG without the chunks that don't matter here, or that Pillow would refuse to read.
+
+    Keeps the header, the palette and the pixels, and as much of the profile, EXIF data and text as
+    Pillow takes. Reads nothing but these and the starts of the others.
+
+    Raises:
+        Rejected: It has too many chunks.
+    """
+    size = file.seek(0, os.SEEK_END)
+    ranges, left = [(0, len(SIGNATURE))], _MAX_KEPT_BYTES
+    for chunk in _chunks(file):
+        wanted = chunk.kind == b"IDAT"
+        if chunk.kind in _CRITICAL:
+            wanted = chunk.length <= _MAX_CRITICAL_BYTES
+        elif chunk.kind in _DESCRIPTIVE and left > 0:
+            # One that is too large uses up what is left as well, because finding out takes time.
+            weight = _weight(file, chunk)
+            left -= weight
+            wanted = weight < MAX_INFLATED_BYTES and left >= 0
+        if wanted:
+            start = ranges.pop()[0] if ranges[-1][1] == chunk.start else chunk.start
+            ranges.append((start, min(chunk.end, size)))
+    file.seek(0)
+    return io.BufferedReader(_Ranges(file, ranges))
+
+
+def _chunks(file: IO[bytes]) -> Iterator[_Chunk]:
+    """The chunks up to the end, or to where the file ends or goes wrong."""
+    start = len(SIGNATURE)
+    for _ in range(_MAX_CHUNKS):
+        file.seek(start)
+        head = file.read(8)
+        if len(head) < 8 or not head[4:].isalpha():
+            return
+        yield (chunk := _Chunk(head[4:], start, int.from_bytes(head[:4])))
+        if chunk.kind == b"IEND":
+            return
+        start = chunk.end
+    raise Rejected(
+        f"The PNG consists of more than {_MAX_CHUNKS:,} chunks. Export the image again, then "
+        "upload the new file."
+    )
+
+
+def _has_its_checksum(file: IO[bytes], chunk: _Chunk) -> bool:
+    file.seek(chunk.start + 8)
+    checksum, left = zlib.crc32(chunk.kind), chunk.length
+    while left and (data := file.read(min(left, 1 << 20))):
+        checksum = zlib.crc32(data, checksum)
+        left -= len(data)
+    return not left and file.read(4) == checksum.to_bytes(4)
+
+
+def _weight(file: IO[bytes], chunk: _Chunk) -> int:
+    """How many bytes Pillow makes of a descriptive chunk, counted up to what it takes."""
+    if chunk.length >= MAX_INFLATED_BYTES:
+        return MAX_INFLATED_BYTES
+    file.seek(chunk.start + 8)
+    data = file.read(chunk.length)
+    # Its name ends with a zero byte. The method of compression follows; in iTXt, a flag that says
+    # whether there is one, the method, and two texts that end with zero bytes.
+    name, _, rest = data.partition(b"\0")
+    if chunk.kind in {b"iCCP", b"zTXt"}:
+        if rest[:1] != b"\0":
+            return MAX_INFLATED_BYTES  # Pillow refuses another method
+        packed = rest[1:]
+    elif chunk.kind == b"iTXt" and rest[:1] == b"\1":
+        packed = rest[2:].split(b"\0", 2)[-1]
+    else:
+        return len(data)
+    try:
+        text = zlib.decompressobj().decompress(packed, MAX_INFLATED_BYTES)
+    except zlib.error:
+        return len(data)
+    return min(len(name) + len(text), MAX_INFLATED_BYTES)
+
+
+class _Ranges(io.RawIOBase):
+    """Parts of a file, one after the other."""
+
+    def __init__(self, file: IO[bytes], ranges: list[tuple[int, int]]) -> None:
+        self._file, self._ranges, self._at = file, ranges, 0
+        self._ends = [*itertools.accumulate(end - start for start, end in ranges)]
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._ends[-1]}[whence]
+        self._at = max(0, origin + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        number = bisect_right(self._ends, self._at)
+        if number == len(self._ends):
+            return 0
+        left = self._ends[number] - self._at
+        self._file.seek(self._ranges[number][1] - left)
+        data = self._file.read(min(left, len(buffer)))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
