@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, PngImagePlugin
 from PIL.ImageFile import ImageFile
 
 from pixian_s3.errors import PixianS3Error, Rejected
-from pixian_s3.images import png
+from pixian_s3.images import png, structure
 
 MAX_PIXELS = 32_000_000
 """Pixian's limit for an input image."""
@@ -25,7 +25,10 @@ MAX_LINES = 1_000_000
 """The greatest height: Pillow keeps a pointer per line in each copy, even for very short lines."""
 
 _MAX_HEADER_BYTES = 32 << 20
-"""Pillow keeps everything before the pixels of a JPEG in memory."""
+"""Pillow keeps everything before the pixels of a JPEG, GIF or BMP in memory."""
+
+_BYTES_PER_READ = 32
+"""What a read counts for at least, as it takes about 2 µs and an object of Python."""
 
 _MAX_DECODED_PIXELS_OF = {"AVIF": 64_000_000, "WEBP": 64_000_000}
 """Lower limits for decoders that hold several copies of the whole picture."""
@@ -84,7 +87,8 @@ def inspect(file: IO[bytes]) -> ImageInfo:
     """Read an image's header and rewind the file.
 
     Raises:
-        Rejected: The file is empty, isn't an image in a supported format, or has too many pixels.
+        Rejected: The file is empty, isn't an image in a supported format, has too many pixels, or
+            would take too much memory or time to decode.
     """
     if not file.seek(0, os.SEEK_END):
         raise Rejected("The file is empty (0 bytes). Upload it again.")
@@ -95,6 +99,7 @@ def inspect(file: IO[bytes]) -> ImageInfo:
 
 def describe(file: IO[bytes]) -> ImageInfo:
     """Like `inspect`, but without the size limits."""
+    structure.outline(file)
     with opened(file, otherwise=UNREADABLE) as image:
         return _described(image)
 
@@ -176,17 +181,21 @@ class _Metered:
     """A file that limits how much Pillow may read before the pixels."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        # Other formats don't start with their headers, or are read whole.
-        streamed = file.read(2) == b"\xff\xd8"
+        # TIFF doesn't start with its header, and the others are read whole.
+        streamed = file.read(2) in {b"\xff\xd8", b"GI", b"BM"}
         self.left = _MAX_HEADER_BYTES if streamed else math.inf
         self._file = png.essence(file) if _is_png(file) else file
         self._file.seek(0)
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
-        self.left -= len(data)
+        self.left -= max(len(data), _BYTES_PER_READ)
         if self.left < 0:
-            raise OSError("The header is too large.")
+            raise Rejected(
+                f"The file has more than {_MAX_HEADER_BYTES >> 20} MB, or too many parts, before "
+                "its pixels. Export the image again without comments and metadata, then upload "
+                "the new file."
+            )
         return data
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the rest of the file's interface
