@@ -12,6 +12,7 @@ from pixian_s3.config.document import Settings
 from pixian_s3.errors import Rejected, Unavailable
 from pixian_s3.images.prepare import Prepared, finish, prepare
 from tests.builders import picture
+from tests.fuzz import crafted
 from tests.fuzz.crafted import profiled_png
 
 
@@ -95,6 +96,55 @@ def test_a_delta_png_is_rebuilt_unless_it_is_to_be_kept(
     sent, delta = prepared(picture(), files, **values), io.BytesIO(picture(mode="RGBA"))
     finished = finish(delta, "image/png", sent, settings(**values), files)
     assert (finished is not delta) == rebuilt
+
+
+UNDECODABLE = {
+    "lossless JPEG": crafted.lossless_jpeg(),
+    "12-bit JPEG": crafted.other_jpeg(0xC1, 12),
+    "JPEG of 2 components": crafted.other_jpeg(0xC0, 8, 2),
+    "WebP in a TIFF": crafted.tiff({259: 50_001}, b"RIFF" + bytes(96)),
+    "Lab with alpha": crafted.tiff({262: 8, 277: 4, 338: 2}),
+    "24-bit TIFF": crafted.tiff({258: 24}),
+    "BMP of 2 bits": crafted.bmp(2),
+    "BMP of OS/2": crafted.bmp(24, header=16),
+    "BMP of a JPEG": crafted.bmp(24, compression=4),
+}
+
+
+@pytest.mark.parametrize("kind", UNDECODABLE)
+def test_what_pixian_may_take_is_sent_although_it_cannot_be_checked(
+    files: ExitStack, kind: str
+) -> None:
+    ready = prepared(UNDECODABLE[kind], files)
+    assert not ready.converted
+    assert (ready.info.width, ready.info.height, ready.info.orientation) == (64, 48, 1)
+    assert ready.file.read() == UNDECODABLE[kind]
+
+
+@pytest.mark.parametrize("kind", UNDECODABLE)
+def test_what_cannot_be_checked_must_have_its_end(files: ExitStack, kind: str) -> None:
+    with pytest.raises(Rejected, match="damaged or incomplete"):
+        prepared(UNDECODABLE[kind][:-50], files)
+
+
+@pytest.mark.parametrize("kind", UNDECODABLE)
+def test_what_cannot_be_decoded_is_not_sent_for_a_delta_png_to_rebuild(
+    files: ExitStack, kind: str
+) -> None:
+    with pytest.raises(Rejected, match=r"can't decode this kind of .* delta PNG"):
+        prepared(UNDECODABLE[kind], files, output__format="delta_png")
+    kept = {"output__format": "delta_png", "pipeline__delta_png": "keep"}
+    assert not prepared(UNDECODABLE[kind], files, **kept).converted
+
+
+@pytest.mark.parametrize(
+    "body",
+    [crafted.other_jpeg(0xC3, 8, size=(8001, 4000)), crafted.tiff({256: 8001, 257: 4000, 258: 24})],
+    ids=["JPEG", "TIFF"],
+)
+def test_what_cannot_be_decoded_cannot_be_shrunk(files: ExitStack, body: bytes) -> None:
+    with pytest.raises(Rejected, match=r"can't decode this kind of .* to make it smaller"):
+        prepared(body, files)
 
 
 @pytest.mark.parametrize("output", ["png", "delta_png"])

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, cast
 
 from PIL import ExifTags, Image, PngImagePlugin
@@ -68,7 +68,8 @@ class ImageInfo:
         width: In stored pixels, before the orientation is applied.
         height: In stored pixels, before the orientation is applied.
         orientation: The EXIF orientation, 1 to 8; 1 if it is missing or invalid. Always 1 for HEIF,
-            because its decoder rotates the pixels itself.
+            because its decoder rotates the pixels itself, and for files that can't be decoded.
+        decodable: Whether the file is of a kind that can be decoded here. Pixian may take others.
     """
 
     format: str
@@ -76,6 +77,7 @@ class ImageInfo:
     width: int
     height: int
     orientation: int
+    decodable: bool = True
 
     @property
     def taken_as_is(self) -> bool:
@@ -99,22 +101,35 @@ def inspect(file: IO[bytes]) -> ImageInfo:
 
 def describe(file: IO[bytes]) -> ImageInfo:
     """Like `inspect`, but without the size limits."""
-    structure.outline(file)
-    with opened(file, otherwise=UNREADABLE) as image:
-        return _described(image)
+    outline = structure.outline(file)
+    try:
+        with opened(file, otherwise=UNREADABLE) as image:
+            info = _described(image)
+    except Rejected as unreadable:
+        if str(unreadable) != UNREADABLE:
+            raise
+        # Which JPEGs Pillow reads is known, but not which TIFFs and BMPs.
+        if outline and not (outline.format == "JPEG" and outline.decodable):
+            return _undecodable(outline)
+        raise
+    return info if outline is None else replace(info, decodable=outline.decodable)
 
 
 def require_whole(file: IO[bytes], info: ImageInfo) -> None:
     """Check that the file is complete, and rewind it.
 
     Decodes a JPEG at an eighth of its size, verifies the checksums of a PNG, and decodes the first
-    picture of any other format. Damage that leaves a JPEG decodable goes unnoticed.
+    picture of any other format. Damage that leaves a JPEG decodable goes unnoticed. Of a file that
+    can't be decoded here, only the end is looked for.
 
     Raises:
         Rejected: The file is truncated or damaged.
     """
     if info.format == "PNG":
         _reject_unless(png.is_whole(file))
+        return
+    if not info.decodable:
+        _reject_unless(structure.is_whole(file, info.format))
         return
     with opened(file, otherwise=DAMAGED) as image:
         if info.format == "JPEG":
@@ -222,6 +237,11 @@ def _described(image: ImageFile) -> ImageInfo:
         # Pillow reports the size of a TIFF after rotation.
         width, height = height, width
     return ImageInfo(name, _MIME_TYPES[name], width, height, orientation)
+
+
+def _undecodable(outline: structure.Outline) -> ImageInfo:
+    name, (width, height) = outline.format, outline.size
+    return ImageInfo(name, _MIME_TYPES[name], width, height, orientation=1, decodable=False)
 
 
 def _is_png(file: IO[bytes]) -> bool:

@@ -50,6 +50,8 @@ def prepare(file: IO[bytes], settings: Settings, files: ExitStack) -> Prepared:
     size = _size(file)
     source = Input(info.mime_type, (info.width, info.height), size)
     if _goes_as_it_is(info, settings):
+        if _will_be_rebuilt(settings):
+            _require_decodable(info, "to rebuild the result from a delta PNG")
         identify.require_whole(file, info)
         return Prepared(file, size, info, converted=False, source=source)
     if not settings.flag("pipeline.convert"):
@@ -58,6 +60,7 @@ def prepare(file: IO[bytes], settings: Settings, files: ExitStack) -> Prepared:
             f"{info.height} pixels), and this service is configured not to convert it "
             "(pipeline.convert is false). Convert it, then upload it again."
         )
+    _require_decodable(info, "to make it smaller")
     # Imported here because most images need no conversion, and it makes functions start faster.
     from pixian_s3.images import convert  # noqa: PLC0415
 
@@ -84,13 +87,26 @@ def finish(
     """
     if flaw := identify.flaw(answer, mime_type):
         raise Unavailable(f"Pixian sent {flaw}.")
-    if not settings.is_delta_png or settings.text("pipeline.delta_png") == "keep":
+    if not _will_be_rebuilt(settings):
         return answer
     from pixian_s3.images import delta_png  # noqa: PLC0415 - as `convert` above
 
     rebuilt = files.enter_context(TemporaryFile())
     delta_png.rebuild(answer, prepared.file, rebuilt)
     return rebuilt
+
+
+def _will_be_rebuilt(settings: Settings) -> bool:
+    return settings.is_delta_png and settings.text("pipeline.delta_png") != "keep"
+
+
+def _require_decodable(info: ImageInfo, purpose: str) -> None:
+    if not info.decodable:
+        raise Rejected(
+            f"This service can't decode this kind of {info.format} file ({info.width} x "
+            f"{info.height} pixels), but would need to, {purpose}. Export the image as PNG or "
+            "ordinary JPEG, then upload the new file."
+        )
 
 
 def _goes_as_it_is(info: ImageInfo, settings: Settings) -> bool:
