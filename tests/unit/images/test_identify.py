@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixian_s3.errors import Rejected
+from pixian_s3.images.convert import convert
 from pixian_s3.images.identify import MAX_LINES, ImageInfo, flaw, inspect, require_whole
 from tests.builders import picture
-from tests.fuzz.crafted import profiled_png
+from tests.fuzz.crafted import profiled_png, resized
 from tests.unit.pictures import encoded, flag, noise, oriented
 
 TAKEN = ["BMP", "GIF", "JPEG", "PNG", "TIFF"]
@@ -165,6 +166,30 @@ def test_formats_that_need_more_memory_have_a_lower_limit() -> None:
     assert inspected(huge_webp(8000, 8000)).width == 8000
     with pytest.raises(Rejected, match="at most 64,000,000"):
         inspected(huge_webp(8001, 8000))
+
+
+@pytest.mark.parametrize(("form", "limit"), [("AVIF", "64,000,000"), ("HEIF", "128,000,000")])
+def test_an_avif_or_heic_that_its_decoder_refuses_for_its_size_is_too_large(
+    form: str, limit: str
+) -> None:
+    with pytest.raises(Rejected, match=f"40000 x 40000 pixels, but at most {limit} .* {form}"):
+        inspected(resized(picture((64, 64), form), 40_000, 40_000))
+
+
+@pytest.mark.parametrize(("form", "box"), [("AVIF", b"av1C"), ("HEIF", b"hvcC")])
+def test_an_avif_or_heic_that_its_decoder_refuses_is_not_called_another_format(
+    form: str, box: bytes
+) -> None:
+    content = picture((64, 64), form).replace(box, b"none")
+    with pytest.raises(Rejected, match=f"can't be read: this {form} file of 64 x 64 pixels"):
+        inspected(content)
+
+
+def test_a_heic_whose_picture_is_larger_than_its_header_says_is_rejected() -> None:
+    file = io.BytesIO(resized(picture((512, 512), "HEIF"), 64, 64))
+    assert inspect(file).width == 64
+    with pytest.raises(Rejected, match="larger than the 64 x 64 pixels that its header states"):
+        convert(file, io.BytesIO(), 1_000_000)
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixian_s3.errors import Rejected
+from pixian_s3.images import structure
 from pixian_s3.images.structure import MAX_SCANS, Outline, is_whole, outline
 from tests.builders import picture
 from tests.fuzz import crafted
@@ -177,6 +178,15 @@ def test_large_run_lengths_are_not_decoded() -> None:
 def test_others_have_no_outline(form: str) -> None:
     assert outlined(picture(form=form)) is None
     assert not whole(picture(form=form), form)
+
+
+@pytest.mark.parametrize("form", ["AVIF", "HEIF"])
+def test_the_size_in_the_header_of_an_avif_or_heic_is_found(form: str) -> None:
+    file = io.BytesIO(picture((128, 64), form))
+    assert structure.heif(file) == (form, (128, 64))
+    assert file.tell() == 0
+    assert structure.heif(io.BytesIO(b"\0\0\0\x18ftypheic" + bytes(40))) is None
+    assert structure.heif(io.BytesIO(b"Buy milk.")) is None
 
 
 STARTS = [JPEG[:300], tiff_of("<", big=False), tiff_of(">", big=True), crafted.bmp(8)[:90]]

@@ -95,7 +95,7 @@ def _loaded(image: ImageFile, size: tuple[int, int]) -> Image.Image:
     if image.format in {"JPEG", "MPO"}:
         # Decode at the smallest of 1/1, 1/2, 1/4 and 1/8 that is at least the wanted size.
         image.draft(None, size)
-    image.load()
+    identify.load(image)
     return image
 
 

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, PngImagePlugin
 from PIL.ImageFile import ImageFile
 
 from pixian_s3.errors import PixianS3Error, Rejected
-from pixian_s3.images import png, structure
+from pixian_s3.images import memory, png, structure
 
 MAX_PIXELS = 32_000_000
 """Pixian's limit for an input image."""
@@ -29,6 +29,12 @@ _MAX_HEADER_BYTES = 32 << 20
 
 _BYTES_PER_READ = 32
 """What a read counts for at least, as it takes about 2 µs and an object of Python."""
+
+_MAX_BYTES_PER_PIXEL = 24
+"""More than libavif takes for 10 bits, alpha and film grain, with what Pillow makes of it."""
+
+_BASE_BYTES, _MAX_BYTES = 128 << 20, 1300 << 20
+"""What decoding may take in any case, and at most."""
 
 _MAX_DECODED_PIXELS_OF = {"AVIF": 64_000_000, "WEBP": 64_000_000}
 """Lower limits for decoders that hold several copies of the whole picture."""
@@ -111,6 +117,7 @@ def describe(file: IO[bytes]) -> ImageInfo:
         # Which JPEGs Pillow reads is known, but not which TIFFs and BMPs.
         if outline and not (outline.format == "JPEG" and outline.decodable):
             return _undecodable(outline)
+        _reject_heif(file)
         raise
     return info if outline is None else replace(info, decodable=outline.decodable)
 
@@ -159,6 +166,28 @@ def _type_of_whole(file: IO[bytes]) -> str:
 def _reject_unless(whole: bool) -> None:  # noqa: FBT001 - it is the only argument
     if not whole:
         raise Rejected(DAMAGED)
+
+
+def load(image: ImageFile) -> None:
+    """Decode an opened image, within the memory that a picture of its size may take.
+
+    Raises:
+        Rejected: An AVIF or HEIC is damaged, or takes more. Its frame may be larger than its header
+            says, which its decoder finds out too late.
+    """
+    if image.format not in {"AVIF", "HEIF"}:
+        image.load()
+        return
+    width, height = image.size
+    try:
+        with memory.limited(min(_MAX_BYTES, _BASE_BYTES + width * height * _MAX_BYTES_PER_PIXEL)):
+            image.load()
+    except Exception as error:
+        raise Rejected(
+            f"The picture in the {image.format} file can't be decoded: it is damaged, incomplete, "
+            f"or larger than the {width} x {height} pixels that its header states. Export the "
+            "image again, then upload the new file."
+        ) from error
 
 
 @contextmanager
@@ -242,6 +271,19 @@ def _described(image: ImageFile) -> ImageInfo:
 def _undecodable(outline: structure.Outline) -> ImageInfo:
     name, (width, height) = outline.format, outline.size
     return ImageInfo(name, _MIME_TYPES[name], width, height, orientation=1, decodable=False)
+
+
+def _reject_heif(file: IO[bytes]) -> None:
+    """Say more about an AVIF or HEIC that can't be opened, if its header can be read."""
+    if (header := structure.heif(file)) is None:
+        return
+    name, (width, height) = header
+    _require_decodable(ImageInfo(name, _MIME_TYPES[name], width, height, orientation=1))
+    raise Rejected(
+        f"The image can't be read: this {name} file of {width} x {height} pixels is damaged, or "
+        "uses a feature that isn't supported here. Export the image again, as JPEG or PNG if that "
+        "doesn't help, then upload the new file."
+    )
 
 
 def _is_png(file: IO[bytes]) -> bool:

@@ -34,6 +34,7 @@ _MAX_TIFF_BLOB_BYTES = 256 << 20
 """The most metadata in a TIFF: Pillow keeps them twice."""
 
 _MAX_JPEG_SEGMENTS = 10_000
+_MAX_BOXES = 100
 _MAX_RUN_LENGTH_PIXELS = 2_000_000
 """The largest run-length encoded BMP that is decoded: Pillow does it in Python, at 2 µs a run."""
 
@@ -111,6 +112,28 @@ def is_whole(file: IO[bytes], form: str) -> bool:
                 return False
     finally:
         file.seek(0)
+
+
+def heif(file: IO[bytes]) -> tuple[str, tuple[int, int]] | None:
+    """Whether it is an AVIF or HEIF, and the largest size in its header; None if it has none."""
+    file.seek(0)
+    brand, at, size = file.read(12)[4:], 0, _size(file)
+    sizes: list[tuple[bytes, bytes]] = []
+    for _ in range(_MAX_BOXES):
+        file.seek(at)
+        head = file.read(16)
+        length = int.from_bytes(head[8:] if head[:4] == b"\0\0\0\1" else head[:4])
+        if head[4:8] == b"meta":
+            sizes += re.findall(rb"ispe\0{4}(.{4})(.{4})", file.read(1 << 20), re.DOTALL)
+        at += length
+        if length < 8 or at >= size:
+            break
+    file.seek(0)
+    if not (sizes and brand.startswith(b"ftyp")):
+        return None
+    pairs = ((int.from_bytes(width), int.from_bytes(height)) for width, height in sizes)
+    form = "AVIF" if brand[4:] in {b"avif", b"avis"} else "HEIF"
+    return form, max(pairs, key=lambda pair: pair[0] * pair[1])
 
 
 def _size(file: IO[bytes]) -> int:
