@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count as numbers
 
-from tests.fuzz import bombs, hostile, names, samples
+from tests.fuzz import bombs, crafted, hostile, names, samples
 from tests.fuzz.samples import sample, seeded
 
 STEP = 100
@@ -52,6 +52,9 @@ def _fixed(seed: int) -> Iterator[Case]:
         "odd mode": iter(samples.odd_ones()),
         "claimed size": bombs.claims(),
         "swelling": bombs.swelling(),
+        "costly": crafted.costly(),
+        "at the limits": crafted.at_limits(),
+        "unusual": crafted.unusual(),
         "hostile block": hostile.blocks(seed),
         "cut short": _truncated(),
     }

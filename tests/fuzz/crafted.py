@@ -25,7 +25,7 @@ def costly() -> Iterator[Named]:
     yield "one huge tile.tif", partial(tiled, (100, 100), (42_000, 43_000))
     yield "46 large tiles.tif", partial(tiled, (1, 1_000_000), (22_000, 22_000))
     yield "one huge strip.tif", partial(tiff, {256: 11_300, 257: 11_300, 277: 4, 258: 64})
-    yield "50 million depths.tif", partial(_long_tag, 258, 50_000_000)
+    yield "20 million depths.tif", partial(_long_tag, 258, 20_000_000)
     yield "large EXIF data.tif", partial(_long_exif_tiff, 10_000_000)
     yield "80 MB of comments.gif", partial(commented_gif, 27_000_000)
     yield "2 million chunks.png", partial(in_png, b"prVt", b"", 2_000_000)
@@ -33,6 +33,18 @@ def costly() -> Iterator[Named]:
     yield "header of 64 MB.bmp", partial(_long_header_bmp, 64 << 20)
     yield "larger than its header says.avif", lying_avif
     yield "too large.avif", partial(sized_avif, 40_000, 40_000)
+
+
+def at_limits() -> Iterator[Named]:
+    """Files that cost as much as one may."""
+    yield "100 scans.jpg", partial(progressive, 11_300, 11_300, 100)
+    yield "31 MB of metadata.jpg", partial(_in_jpeg, b"\xff\xe2\xff\xff" + bytes(65_533), 473)
+    yield "large tiles.tif", partial(tiled, (27_001, 4_000), (27_000, 27_000))
+    yield "99000 strips.tif", partial(_strips, 99_000)
+    yield "22 MB of comments.gif", partial(commented_gif, 350_000, 62)
+    yield "499000 chunks.png", partial(_scattered_png, 499_000)
+    yield "5000 swelling profiles.png", partial(_swelling_png, 5_000)
+    yield "run lengths.bmp", partial(run_length_bmp, 2_000, 999)
 
 
 def unusual() -> Iterator[Named]:
@@ -62,7 +74,8 @@ def progressive(width: int, height: int, scans: int) -> bytes:
     light, empty = bytes(-(-blocks // 8)), bytes(-(-blocks // 16_384) * 15 // 8 + 1)
     parts = [_QUANTIZATION, _frame(0xC2, 8, (width, height)), tables, _scan(0, 0), light]
     for number in range(scans - 1):
-        parts += [_scan(1 + number % 63, 1 + number % 63), empty]
+        # First all but the last bit of the other coefficients, then the last bit again and again.
+        parts += [_scan(1, 63, 0x10 if number else 0x01), empty]
     return b"\xff\xd8" + b"".join(parts) + b"\xff\xd9"
 
 
@@ -98,8 +111,8 @@ def _frame(process: int, precision: int, size: tuple[int, int], components: int 
     return start[:-1] + bytes([components]) + layers
 
 
-def _scan(first: int, last: int) -> bytes:
-    return b"\xff\xda\0\x08\1\1\0" + bytes([first, last, 0])
+def _scan(first: int, last: int, bits: int = 0) -> bytes:
+    return b"\xff\xda\0\x08\1\1\0" + bytes([first, last, bits])
 
 
 def _in_jpeg(more: bytes, times: int) -> bytes:
@@ -132,6 +145,17 @@ def tiled(size: tuple[int, int], tile: tuple[int, int]) -> bytes:
     return _directory(entries) + offsets + sizes + data
 
 
+def _strips(count: int) -> bytes:
+    """A grey TIFF in which each line is a strip; neighbours have different ones."""
+    tags = {256: 100, 257: count, 258: 8, 259: 1, 262: 1, 277: 1, 278: 1}
+    after = 10 + 12 * (len(tags) + 2)
+    entries = {tag: (4, 1, value) for tag, value in tags.items()}
+    entries |= {273: (4, count, after), 279: (4, count, after + 4 * count)}
+    pixels = after + 8 * count
+    offsets = struct.pack("<II", pixels, pixels + 100) * (count // 2)
+    return _directory(entries) + offsets + struct.pack("<I", 100) * count + bytes(200)
+
+
 def _directory(entries: dict[int, tuple[int, int, int]]) -> bytes:
     """The beginning of a TIFF: its tags, each with its type, count and value."""
     packed = (struct.pack("<HHII", tag, *entry) for tag, entry in sorted(entries.items()))
@@ -153,11 +177,12 @@ def _long_exif_tiff(count: int) -> bytes:
     return _directory(entries) + numbers + b"\1\0\0\0" * count
 
 
-def commented_gif(blocks: int) -> bytes:
-    """A GIF with a comment of so many blocks of two letters before its picture."""
+def commented_gif(blocks: int, letters: int = 2) -> bytes:
+    """A GIF with a comment of so many blocks before its picture."""
     file = picture(form="GIF")
     at = file.index(b",", 13 + (3 << (file[10] & 7) + 1 if file[10] & 128 else 0))
-    return within(file, at, b"!\xfe" + b"\x02ab" * blocks + b"\0")
+    block = bytes([letters]) + b"a" * letters
+    return within(file, at, b"!\xfe" + block * blocks + b"\0")
 
 
 def _long_text_png() -> bytes:
@@ -167,6 +192,10 @@ def _long_text_png() -> bytes:
 def _scattered_png(chunks: int) -> bytes:
     file = picture()
     return file[:33] + chunk(b"IDAT", b"") * chunks + file[33:]
+
+
+def _swelling_png(times: int) -> bytes:
+    return in_png(b"iCCP", b"p\0\0" + zlib_zeros(4 << 20), times)
 
 
 def profiled_png(size: int, mode: str = "RGB", picture_size: tuple[int, int] = (40, 30)) -> bytes:
