@@ -38,7 +38,11 @@ PROCESSING = {
 MAY = {
     "UploadFunction": PROCESSING,
     "RetryFunction": PROCESSING | {"receive a retry"},
-    "PaceFunction": {"note something", "set the pace"},
+    "PaceFunction": {
+        "note something",
+        "set the pace",
+        "read the credentials",
+    },
     "uploader": {"upload an image", "read a result"},
 }
 

@@ -66,6 +66,8 @@ def deploy(url: str, pixian_url: str) -> tuple[Environment, PaceEnvironment]:
         retry_queue_url=retries,
         dead_letter_queue_url=dead,
         lease_table="leases",
+        credentials_secret_arn=secret["ARN"],
+        pixian_endpoint=pixian_url,
         upload_function="upload",
         retry_mapping="fa123456-14a1-4fd2-9fec-83de64ad683d",
         start_concurrency=str(LANES),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,11 +17,12 @@ from pixian_s3.aws.concurrency import Concurrency
 from pixian_s3.aws.pace_record import Setting
 from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.aws.throttles import Throttles
+from pixian_s3.errors import Unavailable
 from pixian_s3.pace import Lanes
-from pixian_s3.pacing import SETTING_SECONDS, Pacing, set_pace
-from tests.builders import NOON
+from pixian_s3.pacing import BALANCE_SECONDS, SETTING_SECONDS, Pacing, set_pace
+from tests.builders import NOON, nobody
 from tests.integration.log import CurrentStdout, Log, read_log
-from tests.integration.world import Context, load_function, make_lease_table
+from tests.integration.world import SECRET, Context, load_function, make_lease_table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,6 +32,16 @@ NO_ROOM = (
     "Specified ReservedConcurrentExecutions for function decreases account's "
     "UnreservedConcurrentExecution below its minimum value of [100]."
 )
+
+
+class TakesAll(Concurrency):
+    """A Lambda that takes all limits."""
+
+    def __init__(self) -> None:
+        pass
+
+    def set(self, lanes: Lanes) -> None:  # noqa: ARG002
+        return None
 
 
 class Subject:
@@ -42,15 +54,31 @@ class Subject:
         self.throttles = Throttles(self.dynamodb, "leases")
         self._sqs = boto3.client("sqs")
         self._queue = self._sqs.create_queue(QueueName="retries")["QueueUrl"]
+        self.secret = boto3.client("secretsmanager").create_secret(
+            Name="pixian", SecretString=json.dumps({"api_id": "me", "api_secret": SECRET})
+        )["ARN"]
         functions = boto3.client("lambda")
         self.stubber = Stubber(functions)
         self.stubber.activate()
         self._capsys = capsys
-        built = wiring.build_pacing(
+        self.pacing: Pacing = replace(
+            self.build("http://127.0.0.1:1"),
+            credits_left=lambda: Decimal("12.5"),
+            concurrency=Concurrency(functions, "upload", MAPPING),
+            telemetry=Telemetry(
+                Logger(service="pacing", stream=CurrentStdout()), "stack", lambda: self.now
+            ),
+            now=lambda: self.now,
+        )
+
+    def build(self, pixian_endpoint: str) -> Pacing:
+        return wiring.build_pacing(
             wiring.PaceEnvironment(
                 retry_queue_url=self._queue,
                 dead_letter_queue_url="nowhere",
                 lease_table="leases",
+                credentials_secret_arn=self.secret,
+                pixian_endpoint=pixian_endpoint,
                 upload_function="upload",
                 retry_mapping=MAPPING,
                 start_concurrency="5",
@@ -59,21 +87,21 @@ class Subject:
                 powertools_service_name="stack",
             )
         )
-        self.pacing: Pacing = replace(
-            built,
-            concurrency=Concurrency(functions, "upload", MAPPING),
-            telemetry=Telemetry(
-                Logger(service="pacing", stream=CurrentStdout()), "stack", lambda: self.now
-            ),
-            now=lambda: self.now,
-        )
 
     def send(self, count: int) -> None:
         for number in range(count):
             self._sqs.send_message(QueueUrl=self._queue, MessageBody=str(number))
 
+    def receive(self) -> Iterator[str]:
+        """Have somebody work on all messages, each with its receipt."""
+        while messages := self._sqs.receive_message(
+            QueueUrl=self._queue, MaxNumberOfMessages=10, VisibilityTimeout=43_000
+        ).get("Messages"):
+            yield from (message["ReceiptHandle"] for message in messages)
+
     def drain(self) -> None:
-        self._sqs.purge_queue(QueueUrl=self._queue)
+        for receipt in self.receive():
+            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=receipt)
 
     def expect_reserved(self, upload: int) -> None:
         self.stubber.add_response(
@@ -100,6 +128,12 @@ class Subject:
         self.stubber.assert_no_pending_responses()
         self.now += 60
         return read_log(self._capsys.readouterr().out)
+
+    def run_minutes(self, minutes: int) -> None:
+        """Run once a minute, with a Lambda that takes all limits."""
+        for _ in range(minutes):
+            set_pace(replace(self.pacing, concurrency=TakesAll()))
+            self.now += 60
 
     def item(self) -> dict[str, Any]:
         return self.dynamodb.get_item(TableName="leases", Key={"id": {"S": "pace"}})["Item"]
@@ -289,3 +323,114 @@ def test_the_metrics_have_one_dimension(settled: Subject) -> None:
     (line,) = log.metrics
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Dimensions"] == [["service"]], json.dumps(line)
+
+
+# ---- The balance --------------------------------------------------------------------------------
+
+
+def test_the_balance_is_counted_once_an_hour(subject: Subject, asked: list[float]) -> None:
+    subject.run_minutes(150)
+    assert asked == [NOON, NOON + BALANCE_SECONDS, NOON + 2 * BALANCE_SECONDS]
+
+
+@pytest.fixture
+def asked(subject: Subject) -> list[float]:
+    """When Pixian was asked for the balance, which it didn't say."""
+    times: list[float] = []
+
+    def ask() -> Decimal:
+        times.append(subject.now)
+        raise Unavailable("Pixian answered 404.")
+
+    subject.pacing = replace(subject.pacing, credits_left=ask)
+    return times
+
+
+def test_the_balance_is_a_metric_and_is_remembered(settled: Subject) -> None:
+    settled.now += BALANCE_SECONDS
+    settled.expect_polled(2)
+    settled.expect_reserved(3)
+    assert settled.run().total("CreditsLeft") == 12.5
+    balance = settled.pacing.record.read().balance
+    assert balance
+    assert (balance.credits, balance.credits_at) == (Decimal("12.5"), NOON + 60 + BALANCE_SECONDS)
+    assert not balance.problem
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_balance_that_is_not_known_is_one_warning_an_hour(
+    subject: Subject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subject.run_minutes(61)
+    log = read_log(capsys.readouterr().out)
+    assert [line["message"] for line in log.lines if line["level"] == "WARNING"] == [
+        "The balance of the Pixian account isn't known. Pixian answered 404."
+    ] * 2
+    assert "CreditsLeft" not in log.counted()
+    # And the pace was set each time.
+    assert log.total("LanesAllowed") == 61 * 5
+
+
+def test_the_last_balance_stays_known_beside_the_problem(settled: Subject) -> None:
+    def ask() -> Decimal:
+        raise Unavailable("Pixian answered 500.")
+
+    settled.pacing = replace(settled.pacing, credits_left=ask)
+    settled.now += BALANCE_SECONDS
+    settled.run_minutes(1)
+    balance = settled.pacing.record.read().balance
+    assert balance
+    assert (balance.credits, balance.credits_at) == (Decimal("12.5"), NOON)
+    assert balance.problem == "Pixian answered 500."
+
+
+def test_a_run_that_is_killed_while_it_asks_does_not_ask_again_for_an_hour(
+    subject: Subject,
+) -> None:
+    calls: list[float] = []
+
+    def killed() -> Decimal:
+        calls.append(subject.now)
+        raise SystemExit
+
+    subject.pacing = replace(subject.pacing, credits_left=killed)
+    with pytest.raises(SystemExit):
+        subject.run_minutes(1)
+    # The pace was set before.
+    assert subject.item()["set_at"]
+    subject.now += 60
+    subject.run_minutes(50)
+    assert calls == [NOON]
+
+
+def test_of_two_runs_at_once_one_asks(subject: Subject) -> None:
+    record = subject.pacing.record
+    assert record.begin_balance(NOON, None)
+    assert not record.begin_balance(NOON, None)
+    last = record.read().balance
+    assert record.begin_balance(NOON + BALANCE_SECONDS, last)
+    assert not record.begin_balance(NOON + BALANCE_SECONDS, last)
+
+
+def test_what_is_logged_about_the_balance_has_no_secret(
+    subject: Subject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with nobody() as url:
+        asking = subject.build(url).credits_left
+        subject.pacing = replace(subject.pacing, credits_left=asking)
+        subject.run_minutes(1)
+    out = capsys.readouterr().out
+    assert "Connection refused" in out
+    assert SECRET not in out + json.dumps(subject.item())
+
+
+def test_credentials_that_cannot_be_read_are_a_warning(
+    subject: Subject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boto3.client("secretsmanager").delete_secret(
+        SecretId=subject.secret, ForceDeleteWithoutRecovery=True
+    )
+    asking = subject.build("http://127.0.0.1:1").credits_left
+    subject.pacing = replace(subject.pacing, credits_left=asking)
+    subject.run_minutes(1)
+    assert "The credentials secret can't be read" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from pixian_s3.aws.lease import KEPT_SECONDS
 from pixian_s3.aws.s3 import MAX_SOURCE_BYTES
 from pixian_s3.config.document import parse
 from pixian_s3.pace import FEWEST_LANES, FEWEST_RETRY_LANES
+from pixian_s3.pacing import BALANCE_SECONDS
 from pixian_s3.pixian import credentials
 from pixian_s3.pixian.client import call_seconds
 from pixian_s3.wiring import Environment, PaceEnvironment
@@ -242,13 +243,35 @@ def test_no_news_is_no_alarm(alarm: str) -> None:
     assert properties(alarm)["TreatMissingData"] == "notBreaching"
 
 
-@pytest.mark.parametrize("alarm", ["BlockedAlarm", "MaybeChargedAlarm", "MessageCrashesAlarm"])
+@pytest.mark.parametrize(
+    "alarm", ["BlockedAlarm", "MaybeChargedAlarm", "MessageCrashesAlarm", "LowCreditsAlarm"]
+)
 def test_an_alarm_watches_a_metric_that_the_program_writes(alarm: str) -> None:
     watched = properties(alarm)
     source = inspect.getsource(telemetry)
     assert watched["Namespace"] == telemetry.NAMESPACE
     assert f'"{watched["MetricName"]}"' in source
     assert watched["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
+
+
+def test_low_credits_are_watched_only_below_a_threshold_that_somebody_set() -> None:
+    assert TEMPLATE["Parameters"]["LowCreditsThreshold"]["Default"] == 0
+    assert RESOURCES["LowCreditsAlarm"]["Condition"] == "WatchesCredits"
+    [[threshold, none]] = [
+        each["Equals"] for each in TEMPLATE["Conditions"]["WatchesCredits"]["Not"]
+    ]
+    assert (threshold, none) == ({"Ref": "LowCreditsThreshold"}, 0)
+    watched = properties("LowCreditsAlarm")
+    assert watched["Threshold"] == threshold
+    # The fewest of an hour, and below the threshold only.
+    assert (watched["Statistic"], watched["ComparisonOperator"]) == ("Minimum", "LessThanThreshold")
+
+
+def test_an_hour_without_a_balance_doesnt_end_the_alarm_on_low_credits() -> None:
+    # PaceFunction asks every 60 to 61 minutes.
+    watched = properties("LowCreditsAlarm")
+    assert watched["Period"] == BALANCE_SECONDS
+    assert (watched["EvaluationPeriods"], watched["DatapointsToAlarm"]) == (2, 1)
 
 
 def test_every_alarm_notifies_but_the_one_that_asks_nobody_for_anything() -> None:
@@ -289,6 +312,7 @@ PERMISSIONS = {
         TABLE: "dynamodb:GetItem dynamodb:UpdateItem",
         "UploadFunction": "lambda:PutFunctionConcurrency",
         "RetryFunctionRetries": "lambda:UpdateEventSourceMapping",
+        "CredentialsSecret": "secretsmanager:GetSecretValue",
         "PaceLog": WRITE_LOG,
     },
     "ScheduleRole": {"PaceFunction": "lambda:InvokeFunction"},

@@ -24,7 +24,7 @@ from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.aws.throttles import Throttles
 from pixian_s3.lane import Lane
 from pixian_s3.pixian.client import Pixian
-from pixian_s3.pixian.credentials import parse
+from pixian_s3.pixian.credentials import Credentials, parse
 from pixian_s3.process import Processor
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class PaceEnvironment(_Variables):
     retry_queue_url: str
     dead_letter_queue_url: str
     lease_table: str
+    credentials_secret_arn: str
+    pixian_endpoint: str
     upload_function: str
     retry_mapping: str
     start_concurrency: str
@@ -99,11 +101,7 @@ def build(environment: Environment) -> Processor:
     dynamodb = boto3.client("dynamodb", config=_AWS)
     return Processor(
         configuration=_configuration(environment, telemetry),
-        secret=Secret(
-            lambda: SecretsProvider(boto3_client=boto3.client("secretsmanager", config=_AWS)),
-            environment.credentials_secret_arn,
-            parse,
-        ),
+        secret=_secret(environment),
         lane=Lane(),
         leases=Leases(dynamodb, environment.lease_table),
         throttles=Throttles(dynamodb, environment.lease_table),
@@ -135,7 +133,9 @@ def build_pacing(environment: PaceEnvironment) -> "Pacing":
     from pixian_s3.aws.pace_record import PaceRecord  # noqa: PLC0415
     from pixian_s3.pace import Limits  # noqa: PLC0415
     from pixian_s3.pacing import Pacing  # noqa: PLC0415
+    from pixian_s3.pixian.account import credits_left  # noqa: PLC0415
 
+    secret = _secret(environment)
     return Pacing(
         limits=Limits(
             start=int(float(environment.start_concurrency)),
@@ -154,7 +154,16 @@ def build_pacing(environment: PaceEnvironment) -> "Pacing":
             environment.retry_mapping,
         ),
         telemetry=_telemetry(environment.powertools_service_name),
+        credits_left=lambda: credits_left(environment.pixian_endpoint, secret.get(fresh=True)),
         now=time.time,
+    )
+
+
+def _secret(environment: Environment | PaceEnvironment) -> Secret[Credentials]:
+    return Secret(
+        lambda: SecretsProvider(boto3_client=boto3.client("secretsmanager", config=_AWS)),
+        environment.credentials_secret_arn,
+        parse,
     )
 
 

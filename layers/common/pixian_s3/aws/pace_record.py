@@ -1,7 +1,8 @@
-"""The pace's item in the table: the number of throttles, and the last decision."""
+"""The pace's item in the table: throttles, the last decision, the balance."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -31,6 +32,23 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Balance:
+    """What Pixian last said about the account. Times are in seconds since the epoch.
+
+    Attributes:
+        asked_at: When it was last asked.
+        credits: The credits left, as of the last usable answer; None if there was none yet.
+        credits_at: The time of that answer.
+        problem: Why the last request had no usable answer; empty if it had one.
+    """
+
+    asked_at: float
+    credits: Decimal | None
+    credits_at: float
+    problem: str
+
+
+@dataclass(frozen=True)
 class Remembered:
     """The content of the item.
 
@@ -38,11 +56,13 @@ class Remembered:
         pace: The last decision; None if there is none.
         setting: The current limits; None while they are being changed or if a change failed.
         throttles: The total number of throttles counted so far.
+        balance: The account's balance; None if nobody asked for it yet.
     """
 
     pace: Pace | None
     setting: Setting | None
     throttles: int
+    balance: Balance | None
 
 
 class PaceRecord:
@@ -60,7 +80,12 @@ class PaceRecord:
         """
         item = self._dynamodb.get_item(**self._at, ConsistentRead=True).get("Item", {})
         throttles = int(item.get("throttles", {}).get("N", 0))
-        return Remembered(_read(_pace, item), _read(_setting, item), throttles)
+        return Remembered(
+            pace=_read(_pace, item),
+            setting=_read(_setting, item),
+            throttles=throttles,
+            balance=_read(_balance, item),
+        )
 
     def begin_setting(self) -> str:
         """Record that a change of the limits has started, in case it fails halfway.
@@ -120,6 +145,68 @@ class PaceRecord:
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             self.begin_setting()
 
+    def begin_balance(self, now: float, last: Balance | None) -> bool:
+        """Record that the balance is asked for, before it is.
+
+        Args:
+            now: Seconds since the epoch.
+            last: What was read before.
+
+        Returns:
+            False if another run of PaceFunction was faster.
+
+        Raises:
+            ClientError, BotoCoreError: The table is unavailable.
+        """
+        return self._update_if(
+            "SET balance_asked_at = :now",
+            "balance_asked_at",
+            {"N": str(last.asked_at)} if last else None,
+            {":now": {"N": str(now)}},
+        )
+
+    def write_balance(self, credits_left: Decimal, now: float) -> None:
+        """Save the answer.
+
+        Raises:
+            ClientError, BotoCoreError: The table is unavailable.
+        """
+        self._set(
+            {
+                "credits_left": {"N": str(credits_left)},
+                "credits_left_at": {"N": str(now)},
+                "balance_problem": {"S": ""},
+            }
+        )
+
+    def write_balance_problem(self, problem: str) -> None:
+        """Save why there was no usable answer; the last one stays.
+
+        Raises:
+            ClientError, BotoCoreError: The table is unavailable.
+        """
+        self._set({"balance_problem": {"S": problem}})
+
+    def _update_if(
+        self,
+        update: str,
+        name: str,
+        expected: "AttributeValueTypeDef | None",
+        values: "dict[str, AttributeValueTypeDef]",
+    ) -> bool:
+        """Update the item if an attribute has the expected value, or is missing if that is None."""
+        condition = f"attribute_not_exists({name})"
+        if expected:
+            condition, values = f"{name} = :expected", {**values, ":expected": expected}
+        given: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
+        try:
+            self._dynamodb.update_item(
+                **self._at, UpdateExpression=update, ConditionExpression=condition, **given
+            )
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
     def _set(self, values: "dict[str, AttributeValueTypeDef]", change: str | None = None) -> None:
         """Set attributes; with `change`, only if no other change has started since."""
         known = {f":{name}": value for name, value in values.items()}
@@ -164,4 +251,14 @@ def _setting(item: dict[str, Any]) -> Setting:
         lanes=Lanes(int(item["upload_lanes"]["N"]), int(item["retry_lanes"]["N"])),
         reserved=bool(item.get("reserved", {}).get("BOOL", True)),
         set_at=float(item["set_at"]["N"]),
+    )
+
+
+def _balance(item: dict[str, Any]) -> Balance:
+    credits_left = item.get("credits_left", {}).get("N")
+    return Balance(
+        asked_at=float(item["balance_asked_at"]["N"]),
+        credits=None if credits_left is None else Decimal(credits_left),
+        credits_at=float(item.get("credits_left_at", {}).get("N", 0)),
+        problem=item.get("balance_problem", {}).get("S", ""),
     )

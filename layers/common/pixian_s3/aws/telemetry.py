@@ -1,7 +1,8 @@
 """The logs and metrics: one log line and one set of metrics for each attempt."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -89,7 +90,11 @@ class Telemetry:
         self._logger.info("pace", extra={"pace": facts | {"reserved": reserved}})
         self._count_all(facts if reserved else facts | {"ReservationsRefused": 1})
 
-    def _count_all(self, counts: dict[str, int]) -> None:
+    def balance(self, credits_left: Decimal) -> None:
+        """Record the credits that are left in the Pixian account."""
+        self._count_all({"CreditsLeft": float(credits_left)})
+
+    def _count_all(self, counts: Mapping[str, float]) -> None:
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
         for name, value in counts.items():
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
