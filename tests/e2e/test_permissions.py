@@ -42,6 +42,8 @@ MAY = {
         "note something",
         "set the pace",
         "read the credentials",
+        "put an event",
+        "read metrics",
     },
     "uploader": {"upload an image", "read a result"},
 }
@@ -100,6 +102,18 @@ def calls(outputs: Mapping[str, str]) -> dict[str, Call]:
             "put_function_concurrency",
             upload | {"ReservedConcurrentExecutions": 3},
         ),
+        "put an event": ("events", "put_events", {"Entries": [_event()]}),
+        "put an event elsewhere": (
+            "events",
+            "put_events",
+            {"Entries": [_event() | {"EventBusName": OTHERS}]},
+        ),
+        "read metrics": (
+            "cloudwatch",
+            "get_metric_data",
+            {"MetricDataQueries": [], "StartTime": 0, "EndTime": 60},
+        ),
+        "look at alarms": ("cloudwatch", "describe_alarms", {}),
         "look at a function": ("lambda", "get_function", upload),
         "read the configuration": ("appconfig", "list_applications", {}),
         "read a log": ("logs", "filter_log_events", {"logGroupName": outputs["UploadLog"]}),
@@ -108,10 +122,15 @@ def calls(outputs: Mapping[str, str]) -> dict[str, Call]:
     }
 
 
+def _event() -> dict[str, str]:
+    return {"Source": "probe", "DetailType": "Probe", "Detail": "{}"}
+
+
 @pytest.fixture(scope="module")
 def world(shared: World) -> Iterator[World]:
     """With something to read, and a bucket that is somebody else's."""
     shared.client("s3").create_bucket(Bucket=OTHERS)
+    shared.client("events").create_event_bus(Name=OTHERS)
     for bucket in ("InputBucket", "OutputBucket"):
         shared.client("s3").put_object(Bucket=shared.stack.outputs[bucket], Key=KEY, Body=b"")
     yield shared

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,12 @@ from botocore.stub import Stubber
 
 from pixian_s3 import wiring
 from pixian_s3.aws.concurrency import Concurrency
+from pixian_s3.aws.events import Events
 from pixian_s3.aws.pace_record import Setting
 from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.aws.throttles import Throttles
 from pixian_s3.errors import Unavailable
-from pixian_s3.pace import Lanes
+from pixian_s3.pace import CLAIM_SECONDS, Lanes
 from pixian_s3.pacing import BALANCE_SECONDS, SETTING_SECONDS, Pacing, set_pace
 from tests.builders import NOON, nobody
 from tests.integration.log import CurrentStdout, Log, read_log
@@ -57,6 +59,9 @@ class Subject:
         self.secret = boto3.client("secretsmanager").create_secret(
             Name="pixian", SecretString=json.dumps({"api_id": "me", "api_secret": SECRET})
         )["ARN"]
+        self.events: list[dict[str, Any]] = []
+        events = boto3.client("events")
+        events.meta.events.register("before-parameter-build.events.PutEvents", self._note)
         functions = boto3.client("lambda")
         self.stubber = Stubber(functions)
         self.stubber.activate()
@@ -64,6 +69,7 @@ class Subject:
         self.pacing: Pacing = replace(
             self.build("http://127.0.0.1:1"),
             credits_left=lambda: Decimal("12.5"),
+            events=Events(lambda: events),
             concurrency=Concurrency(functions, "upload", MAPPING),
             telemetry=Telemetry(
                 Logger(service="pacing", stream=CurrentStdout()), "stack", lambda: self.now
@@ -87,6 +93,9 @@ class Subject:
                 powertools_service_name="stack",
             )
         )
+
+    def _note(self, params: dict[str, Any], **_: object) -> None:
+        self.events += params["Entries"]
 
     def send(self, count: int) -> None:
         for number in range(count):
@@ -134,6 +143,14 @@ class Subject:
         for _ in range(minutes):
             set_pace(replace(self.pacing, concurrency=TakesAll()))
             self.now += 60
+
+    def spend(self, credits_: str) -> None:
+        """Have Pixian charge something."""
+        self.pacing.spending.settle(None, Decimal(credits_), self.now)
+
+    def details(self) -> list[dict[str, Any]]:
+        """What the events say, in order."""
+        return [json.loads(event["Detail"]) for event in self.events]
 
     def item(self) -> dict[str, Any]:
         return self.dynamodb.get_item(TableName="leases", Key={"id": {"S": "pace"}})["Item"]
@@ -434,3 +451,181 @@ def test_credentials_that_cannot_be_read_are_a_warning(
     subject.pacing = replace(subject.pacing, credits_left=asking)
     subject.run_minutes(1)
     assert "The credentials secret can't be read" in capsys.readouterr().out
+
+
+# ---- A batch ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def busy(subject: Subject) -> Subject:
+    """After five minutes with a backlog; nothing was announced."""
+    subject.spend("100")
+    subject.send(3)
+    subject.run_minutes(5)
+    assert not subject.events
+    return subject
+
+
+def test_a_finished_batch_is_announced_once(busy: Subject) -> None:
+    busy.spend("2.5")
+    busy.drain()
+    busy.run_minutes(20)
+    [event] = busy.events
+    assert (event["Source"], event["DetailType"]) == ("pixian-s3", "BatchFinished")
+    assert "EventBusName" not in event
+    assert busy.details() == [
+        {
+            "version": 1,
+            "id": f"stack-{NOON:.0f}",
+            "stack": "stack",
+            "started_at": iso(NOON),
+            "finished_at": iso(NOON + 240),
+            "seconds": 240,
+            "largest_backlog": 3,
+            "credits": 2.5,
+            "images": None,
+        }
+    ]
+
+
+def iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_the_next_batch_is_announced_with_another_id(busy: Subject) -> None:
+    busy.drain()
+    busy.run_minutes(5)
+    busy.send(1)
+    busy.run_minutes(4)
+    busy.drain()
+    busy.run_minutes(5)
+    first, second = busy.details()
+    assert first["id"] != second["id"]
+
+
+def test_a_batch_is_not_finished_while_messages_are_in_flight(busy: Subject) -> None:
+    assert len(list(busy.receive())) == 3
+    busy.run_minutes(20)
+    assert not busy.events
+
+
+def test_the_credits_of_a_batch_may_be_from_two_months(subject: Subject) -> None:
+    subject.now = datetime(2026, 12, 31, 23, 58, tzinfo=UTC).timestamp()
+    subject.spend("100")
+    subject.send(1)
+    subject.run_minutes(1)
+    subject.spend("1.5")
+    subject.run_minutes(4)
+    subject.spend("0.25")
+    subject.drain()
+    subject.run_minutes(5)
+    [detail] = subject.details()
+    assert detail["credits"] == 1.75
+
+
+def test_the_images_are_counted_by_how_they_ended(busy: Subject) -> None:
+    names = {"ImagesProcessed": 40, "ImagesRejected": 2, "RetriesScheduled": 7, "Elsewhere": 9}
+    boto3.client("cloudwatch").put_metric_data(
+        Namespace="PixianS3",
+        MetricData=[
+            {
+                "MetricName": name,
+                "Dimensions": [{"Name": "service", "Value": "stack"}],
+                "Timestamp": datetime.fromtimestamp(NOON + 60 * minute, UTC),
+                "Value": count,
+            }
+            for name, count in names.items()
+            for minute in (0, 3)
+        ],
+    )
+    busy.drain()
+    busy.run_minutes(5)
+    [detail] = busy.details()
+    assert detail["images"] == {"processed": 80, "skipped": 0, "rejected": 4, "exhausted": 0}
+
+
+def test_without_the_metrics_a_batch_is_announced_all_the_same(
+    busy: Subject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def denied(since: float, until: float) -> Any:  # noqa: ARG001
+        error = {"Error": {"Code": "AccessDenied", "Message": "Not yours"}}
+        raise ClientError(error, "GetMetricData")  # type: ignore[arg-type]
+
+    busy.pacing = replace(busy.pacing, attempts=denied)
+    busy.drain()
+    busy.run_minutes(5)
+    assert [detail["images"] for detail in busy.details()] == [None]
+    assert "BatchFinished has no numbers of images" in capsys.readouterr().out
+
+
+def test_of_two_runs_at_once_one_announces_the_batch(busy: Subject) -> None:
+    # Given that another run does all of it while this one reads the table
+    busy.drain()
+    busy.run_minutes(2)
+    pacing, reading = busy.pacing, busy.pacing.record.read
+    read = reading()
+    busy.run_minutes(1)
+    assert len(busy.events) == 1
+    # When this one goes on with what it read
+    pacing.record.read = lambda: read  # type: ignore[method-assign]
+    busy.run_minutes(1)
+    # Then it announces nothing, and doesn't bring the batch back
+    assert len(busy.events) == 1
+    assert reading().batch is None
+
+
+def test_a_run_that_is_killed_leaves_the_announcement_to_a_later_one(busy: Subject) -> None:
+    busy.drain()
+    busy.run_minutes(2)
+    announcing = busy.pacing
+    busy.pacing = replace(announcing, events=Killed())
+    with pytest.raises(SystemExit):
+        busy.run_minutes(1)
+    # A backlog that comes meanwhile isn't part of it.
+    busy.send(50)
+    busy.pacing = announcing
+    busy.now += CLAIM_SECONDS - 1
+    busy.run_minutes(1)
+    assert not busy.events
+    busy.run_minutes(1)
+    [detail] = busy.details()
+    assert (detail["id"], detail["largest_backlog"]) == (f"stack-{NOON:.0f}", 3)
+
+
+class Killed(Events):
+    """A run that doesn't survive its announcement."""
+
+    def __init__(self) -> None:
+        pass
+
+    def batch_finished(self, detail: object) -> None:  # noqa: ARG002
+        raise SystemExit
+
+
+def test_an_event_that_is_not_taken_is_sent_again(busy: Subject) -> None:
+    busy.drain()
+    busy.run_minutes(2)
+    answers = [{"FailedEntryCount": 1, "Entries": [{"ErrorMessage": "Busy"}]}]
+    taken = busy.pacing
+
+    class Client:
+        def put_events(self, **_: object) -> dict[str, Any]:
+            return answers.pop()
+
+    busy.pacing = replace(taken, events=Events(Client))
+    with pytest.raises(Unavailable, match="EventBridge didn't take BatchFinished: Busy"):
+        busy.run_minutes(1)
+    # The balance doesn't suffer from it, nor does the pace.
+    busy.pacing = taken
+    busy.now += 60
+    busy.run_minutes(3)
+    assert len(busy.events) == 1
+
+
+def test_a_batch_that_cannot_be_read_is_begun_again(busy: Subject) -> None:
+    garbage = {**busy.item(), "current_batch": {"S": "x"}}
+    busy.dynamodb.put_item(TableName="leases", Item=garbage)
+    busy.run_minutes(1)
+    batch = busy.pacing.record.read().batch
+    assert batch
+    assert batch.since == NOON + 300

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixian_s3.pace import Lanes, Limits, Observation, Pace, decide, split
+from pixian_s3.pace import (
+    CLAIM_SECONDS,
+    Batch,
+    Lanes,
+    Limits,
+    Observation,
+    Pace,
+    decide,
+    follow,
+    split,
+)
 from tests.builders import NOON
 
 LIMITS = Limits(start=5, most=8, ramp_seconds=300)
@@ -157,3 +167,85 @@ def test_the_ramp_is_never_faster_than_asked_for(gaps: list[float], ramp: float)
         now += gap
         last = decide(last, Observation(9, 0, now), limits)
     assert (last.lanes - first.lanes) * ramp <= now - NOON + 10
+
+
+# ---- A batch: a backlog from its first message to its last --------------------------------------
+
+DELAYED = (0, 3)
+EMPTY = (0, 0)
+
+
+def batch_after(*minutes: tuple[int, int], batch: Batch | None = None) -> Batch | None:
+    """What `follow` makes of each minute's backlog and other messages, one after the other."""
+    for number, (backlog, others) in enumerate(minutes):
+        batch = follow(batch, Observation(backlog, 0, NOON + 60 * number, others))
+    return batch
+
+
+def test_no_backlog_is_no_batch() -> None:
+    assert batch_after(EMPTY, DELAYED, EMPTY) is None
+
+
+def test_a_batch_begins_with_the_first_backlog() -> None:
+    assert batch_after(EMPTY, (7, 0)) == Batch(NOON + 60, NOON + 60, 7)
+
+
+def test_a_batch_remembers_its_largest_backlog_and_its_last_message() -> None:
+    batch = batch_after((7, 0), (90, 4), (3, 0), DELAYED, EMPTY)
+    assert batch == Batch(NOON, NOON + 180, 90)
+
+
+def test_a_batch_has_finished_after_three_minutes_without_any_message() -> None:
+    lasted = [(9, 0)] * 3
+    assert batch_after(*lasted, EMPTY, EMPTY) == Batch(NOON, NOON + 120, 9)
+    finished = batch_after(*lasted, EMPTY, EMPTY, EMPTY)
+    assert finished == Batch(NOON, NOON + 120, 9, finished=True)
+
+
+@pytest.mark.parametrize("others", [1, 500])
+def test_a_batch_goes_on_while_messages_are_delayed_or_in_flight(others: int) -> None:
+    # As they are while images are blocked or paused.
+    batch = batch_after(*[(9, 0)] * 3, *[(0, others)] * 60)
+    assert batch
+    assert not batch.finished
+
+
+def test_a_backlog_that_comes_back_before_that_belongs_to_the_same_batch() -> None:
+    batch = batch_after((9, 0), EMPTY, EMPTY, (5, 0))
+    assert batch == Batch(NOON, NOON + 180, 9)
+
+
+def test_a_short_backlog_is_no_batch() -> None:
+    assert batch_after((1, 0), (1, 0), EMPTY, EMPTY, EMPTY) is None
+
+
+def test_a_batch_that_ended_while_nobody_looked_ends_when_it_was_last_seen() -> None:
+    batch = follow(batch_after(*[(9, 0)] * 3), Observation(0, 0, NOON + 86_400))
+    assert batch == Batch(NOON, NOON + 120, 9, finished=True)
+
+
+def test_a_finished_batch_stays_as_it_is_until_it_is_announced() -> None:
+    finished = batch_after(*[(9, 0)] * 3, *[EMPTY] * 3)
+    assert finished
+    assert batch_after((80, 0), (80, 0), batch=finished) == finished
+
+
+def test_a_finished_batch_is_announced_by_one_run_at_a_time() -> None:
+    batch = Batch(NOON, NOON + 600, 9)
+    assert not batch.is_due(NOON + 9000)
+    finished = replace(batch, finished=True)
+    assert finished.is_due(NOON + 800)
+    claimed = replace(finished, claimed_at=NOON + 800)
+    assert not claimed.is_due(NOON + 800 + CLAIM_SECONDS - 1)
+    # Unless that run was killed.
+    assert claimed.is_due(NOON + 800 + CLAIM_SECONDS)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=60))
+def test_a_batch_never_finishes_while_there_are_messages(minutes: list[tuple[int, int]]) -> None:
+    batch: Batch | None = None
+    for number, (backlog, others) in enumerate(minutes):
+        before = batch
+        batch = follow(batch, Observation(backlog, 0, NOON + 60 * number, others))
+        if batch and batch.finished and not (before and before.finished):
+            assert minutes[number - 2 : number + 1] == [EMPTY] * 3

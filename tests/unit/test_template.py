@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pixian_s3 import retry
-from pixian_s3.aws import telemetry
+from pixian_s3.aws import metrics, telemetry
 from pixian_s3.aws.lease import KEPT_SECONDS
 from pixian_s3.aws.s3 import MAX_SOURCE_BYTES
 from pixian_s3.config.document import parse
@@ -248,8 +248,8 @@ def test_no_news_is_no_alarm(alarm: str) -> None:
 )
 def test_an_alarm_watches_a_metric_that_the_program_writes(alarm: str) -> None:
     watched = properties(alarm)
-    source = inspect.getsource(telemetry)
-    assert watched["Namespace"] == telemetry.NAMESPACE
+    source = inspect.getsource(telemetry) + inspect.getsource(metrics)
+    assert watched["Namespace"] == metrics.NAMESPACE
     assert f'"{watched["MetricName"]}"' in source
     assert watched["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
 
@@ -313,6 +313,9 @@ PERMISSIONS = {
         "UploadFunction": "lambda:PutFunctionConcurrency",
         "RetryFunctionRetries": "lambda:UpdateEventSourceMapping",
         "CredentialsSecret": "secretsmanager:GetSecretValue",
+        "event-bus/default": "events:PutEvents",
+        # CloudWatch can't limit it to some metrics.
+        "*": "cloudwatch:GetMetricData",
         "PaceLog": WRITE_LOG,
     },
     "ScheduleRole": {"PaceFunction": "lambda:InvokeFunction"},
@@ -359,7 +362,6 @@ def _permissions(role: str) -> Iterator[tuple[str, str]]:
             assert statement.keys() <= {"Sid", "Effect", "Action", "Resource"}
             assert statement["Effect"] == "Allow"
             for resource in _listed(statement["Resource"]):
-                assert isinstance(resource, dict), resource
                 for action in _listed(statement["Action"]):
                     yield _named(resource), action
 
@@ -368,8 +370,15 @@ def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _named(resource: dict[str, str]) -> str:
+DEFAULT_BUS = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"
+
+
+def _named(resource: dict[str, str] | str) -> str:
     """The resource by its name in the template, with what follows it in an ARN."""
+    if isinstance(resource, str):
+        return resource
+    if resource == {"Sub": DEFAULT_BUS}:
+        return "event-bus/default"
     [(how, text)] = resource.items()
     if how == "GetAtt":
         name, _, attribute = text.partition(".")

@@ -3,9 +3,12 @@
 A lane is one Lambda execution environment, which makes one call at a time. Pixian asks batch users
 to start with at most 5 parallel requests and to add one every 5 minutes. During a backlog one lane
 is reserved for fresh uploads, which would otherwise wait behind the whole retry queue.
+
+A backlog that lasts is a batch. `follow` decides when it begins and when it has finished.
 """
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 IDLE_SECONDS = 300
 """After this time without a backlog the ramp starts over."""
@@ -23,6 +26,16 @@ FEWEST_RETRY_LANES = 2
 """The lowest MaximumConcurrency that SQS allows."""
 
 FEWEST_LANES = FEWEST_RETRY_LANES + 1
+
+EMPTY_SECONDS = 180
+"""A batch has finished when the retry queue was empty for so long, delayed messages included. SQS's
+counts are estimates, and it says that they may be a minute old."""
+
+LASTING_SECONDS = 120
+"""A shorter backlog is no batch: a few images that were throttled, for example."""
+
+CLAIM_SECONDS = 90
+"""So long one run alone may announce a batch; PaceFunction's timeout is shorter."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +61,13 @@ class Observation:
         backlog: Messages in the retry queue that could be received now.
         throttles: The total number of throttles counted so far (`aws/throttles.py`).
         now: Seconds since the epoch.
+        others: Messages in the retry queue that are delayed or in flight.
     """
 
     backlog: int
     throttles: int
     now: float
+    others: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +91,36 @@ class Pace:
     observed_at: float
     quiet_since: float
     backlog_at: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A backlog from its first message to its last. Times are in seconds since the epoch.
+
+    Attributes:
+        since: The first observation of a backlog.
+        until: The last observation of any message in the retry queue.
+        largest: The largest backlog observed.
+        credits: The credits that its first month had cost when it began.
+        finished: Whether it has finished and is to be announced; it doesn't change any more.
+        claimed_at: When a run of PaceFunction began to announce it; None if none did.
+    """
+
+    since: float
+    until: float
+    largest: int
+    credits: Decimal = Decimal(0)
+    finished: bool = False
+    claimed_at: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted so far."""
+        return self.until - self.since
+
+    def is_due(self, now: float) -> bool:
+        """Whether to announce it now: it has finished, and no other run is announcing it."""
+        return self.finished and (self.claimed_at is None or now - self.claimed_at >= CLAIM_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -129,6 +174,28 @@ def split(pace: Pace) -> Lanes:
     """
     retry = pace.lanes - 1 if pace.backlog else FEWEST_RETRY_LANES
     return Lanes(upload=pace.lanes - retry, retry=retry)
+
+
+def follow(batch: Batch | None, seen: Observation) -> Batch | None:
+    """Follow a batch to its end, or begin one.
+
+    Args:
+        batch: The batch so far; None if there is none.
+        seen: The current observation.
+
+    Returns:
+        The batch; None if there is none, or if it was too short to be one.
+    """
+    if batch is None:
+        return Batch(seen.now, seen.now, seen.backlog) if seen.backlog else None
+    if batch.finished:
+        return batch
+    if seen.backlog or seen.others:
+        until, largest = max(batch.until, seen.now), max(batch.largest, seen.backlog)
+        return replace(batch, until=until, largest=largest)
+    if not _is_due(seen.now - batch.until, EMPTY_SECONDS):
+        return batch
+    return replace(batch, finished=True) if _is_due(batch.seconds, LASTING_SECONDS) else None
 
 
 def _first(seen: Observation, limits: Limits) -> Pace:

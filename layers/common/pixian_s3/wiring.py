@@ -130,19 +130,22 @@ def build_pacing(environment: PaceEnvironment) -> "Pacing":
     """Build the dependencies of PaceFunction."""
     # Imported here, so that the functions that process images start faster.
     from pixian_s3.aws.concurrency import Concurrency  # noqa: PLC0415
+    from pixian_s3.aws.events import Events  # noqa: PLC0415
+    from pixian_s3.aws.metrics import attempts_by_minute  # noqa: PLC0415
     from pixian_s3.aws.pace_record import PaceRecord  # noqa: PLC0415
     from pixian_s3.pace import Limits  # noqa: PLC0415
     from pixian_s3.pacing import Pacing  # noqa: PLC0415
     from pixian_s3.pixian.account import credits_left  # noqa: PLC0415
 
-    secret = _secret(environment)
+    service, secret = environment.powertools_service_name, _secret(environment)
+    dynamodb = boto3.client("dynamodb", config=_AWS)
     return Pacing(
         limits=Limits(
             start=int(float(environment.start_concurrency)),
             most=int(float(environment.max_concurrency)),
             ramp_seconds=60 * float(environment.ramp_minutes),
         ),
-        record=PaceRecord(boto3.client("dynamodb", config=_AWS), environment.lease_table),
+        record=PaceRecord(dynamodb, environment.lease_table),
         queues=Queues(
             lambda: boto3.client("sqs", config=_AWS),
             environment.retry_queue_url,
@@ -153,7 +156,13 @@ def build_pacing(environment: PaceEnvironment) -> "Pacing":
             environment.upload_function,
             environment.retry_mapping,
         ),
-        telemetry=_telemetry(environment.powertools_service_name),
+        spending=Spending(dynamodb, environment.lease_table),
+        events=Events(lambda: boto3.client("events", config=_AWS)),
+        telemetry=_telemetry(service),
+        service=service,
+        attempts=lambda since, until: attempts_by_minute(
+            boto3.client("cloudwatch", config=_AWS), service, since, until
+        ),
         credits_left=lambda: credits_left(environment.pixian_endpoint, secret.get(fresh=True)),
         now=time.time,
     )

@@ -1,4 +1,4 @@
-"""The pace's item in the table: throttles, the last decision, the balance."""
+"""The pace's item in the table: throttles, the last decision, the current batch, the balance."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pixian_s3.aws.throttles import ID
-from pixian_s3.pace import Lanes, Pace
+from pixian_s3.pace import Batch, Lanes, Pace
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -56,12 +56,16 @@ class Remembered:
         pace: The last decision; None if there is none.
         setting: The current limits; None while they are being changed or if a change failed.
         throttles: The total number of throttles counted so far.
+        batch: The current batch; None if there is none.
+        batch_change: Identifies the last change of `batch`; None if there is no batch.
         balance: The account's balance; None if nobody asked for it yet.
     """
 
     pace: Pace | None
     setting: Setting | None
     throttles: int
+    batch: Batch | None
+    batch_change: str | None
     balance: Balance | None
 
 
@@ -84,6 +88,8 @@ class PaceRecord:
             pace=_read(_pace, item),
             setting=_read(_setting, item),
             throttles=throttles,
+            batch=_read(_batch, item),
+            batch_change=item.get("batch_change", {}).get("S"),
             balance=_read(_balance, item),
         )
 
@@ -144,6 +150,34 @@ class PaceRecord:
             self._set(values, change)
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             self.begin_setting()
+
+    def replace_batch(self, batch: Batch | None, last_change: str | None) -> str | None:
+        """Save or remove the batch, unless another run of PaceFunction changed it meanwhile.
+
+        Args:
+            batch: The batch; None removes it.
+            last_change: The `batch_change` that was read with the batch before.
+
+        Returns:
+            The ID of this change; None if another run was faster, and nothing was written.
+
+        Raises:
+            ClientError, BotoCoreError: The table is unavailable.
+        """
+        change = uuid4().hex
+        values: dict[str, AttributeValueTypeDef] = {}
+        if batch:
+            values = {":batch": {"M": _batch_fields(batch)}, ":change": {"S": change}}
+        written = self._update_if(
+            # `batch` is a reserved word of DynamoDB's.
+            "SET current_batch = :batch, batch_change = :change"
+            if batch
+            else "REMOVE current_batch, batch_change",
+            "batch_change",
+            {"S": last_change} if last_change else None,
+            values,
+        )
+        return change if written else None
 
     def begin_balance(self, now: float, last: Balance | None) -> bool:
         """Record that the balance is asked for, before it is.
@@ -252,6 +286,32 @@ def _setting(item: dict[str, Any]) -> Setting:
         reserved=bool(item.get("reserved", {}).get("BOOL", True)),
         set_at=float(item["set_at"]["N"]),
     )
+
+
+def _batch(item: dict[str, Any]) -> Batch:
+    fields = item["current_batch"]["M"]
+    claimed_at = fields.get("claimed_at", {}).get("N")
+    return Batch(
+        since=float(fields["since"]["N"]),
+        until=float(fields["until"]["N"]),
+        largest=int(fields["largest"]["N"]),
+        credits=Decimal(fields["credits"]["N"]),
+        finished=bool(fields["finished"]["BOOL"]),
+        claimed_at=None if claimed_at is None else float(claimed_at),
+    )
+
+
+def _batch_fields(batch: Batch) -> "dict[str, AttributeValueTypeDef]":
+    fields: dict[str, AttributeValueTypeDef] = {
+        "since": {"N": str(batch.since)},
+        "until": {"N": str(batch.until)},
+        "largest": {"N": str(batch.largest)},
+        "credits": {"N": str(batch.credits)},
+        "finished": {"BOOL": batch.finished},
+    }
+    if batch.claimed_at is not None:
+        fields["claimed_at"] = {"N": str(batch.claimed_at)}
+    return fields
 
 
 def _balance(item: dict[str, Any]) -> Balance:

@@ -1,6 +1,7 @@
 """The retry queue, where jobs wait for their next attempt, and the dead-letter queue."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,47 @@ from pixian_s3.job import Job
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+
+
+@dataclass(frozen=True)
+class Depth:
+    """SQS's estimates of the messages in a queue.
+
+    Attributes:
+        visible: Messages that could be received now.
+        delayed: Messages that wait for their delay to pass.
+        in_flight: Messages that were received and not yet deleted.
+    """
+
+    visible: int
+    delayed: int
+    in_flight: int
+
+    @property
+    def total(self) -> int:
+        """All messages."""
+        return self.visible + self.delayed + self.in_flight
+
+
+def depth_of(sqs: "SQSClient", url: str) -> Depth:
+    """How many messages a queue has.
+
+    Raises:
+        ClientError, BotoCoreError: SQS refused to say or is unavailable.
+    """
+    found = sqs.get_queue_attributes(
+        QueueUrl=url,
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesDelayed",
+            "ApproximateNumberOfMessagesNotVisible",
+        ],
+    )["Attributes"]
+    return Depth(
+        visible=int(found["ApproximateNumberOfMessages"]),
+        delayed=int(found["ApproximateNumberOfMessagesDelayed"]),
+        in_flight=int(found["ApproximateNumberOfMessagesNotVisible"]),
+    )
 
 
 class Queues:
@@ -36,12 +78,9 @@ class Queues:
             QueueUrl=self._url, MessageBody=job.to_message(), DelaySeconds=delay_seconds
         )
 
-    def backlog(self) -> int:
-        """SQS's estimate of the messages that could be received now, without delayed ones."""
-        found = self._sqs.get_queue_attributes(
-            QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]
-        )
-        return int(found["Attributes"]["ApproximateNumberOfMessages"])
+    def depth(self) -> Depth:
+        """How many messages the retry queue has."""
+        return depth_of(self._sqs, self._url)
 
     def send_unreadable(self, body: str) -> None:
         """Send a message that can't be read to the dead-letter queue, unchanged."""

@@ -7,7 +7,7 @@ outcome stays in the sum, because it may have been charged.
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,6 +36,14 @@ class Reservation:
     month: str
     day: str
     credits: Decimal
+
+
+@dataclass(frozen=True)
+class Spent:
+    """The credits that a day and its month have cost."""
+
+    day: Decimal
+    month: Decimal
 
 
 class Spending:
@@ -84,6 +92,33 @@ class Spending:
         if difference := charged - at.credits:
             with suppress(ClientError, BotoCoreError):
                 self._add(at, difference, now)
+
+    def spent(self, at: float) -> Spent:
+        """The sums of the day and the month of a time, in seconds since the epoch.
+
+        Raises:
+            ClientError, BotoCoreError: The table is unavailable.
+        """
+        on = _on(at, Decimal(0))
+        key = {"id": {"S": on.month}}
+        item = self._dynamodb.get_item(
+            TableName=self._table_name, Key=key, ConsistentRead=True
+        ).get("Item", {})
+        day, month = (Decimal(item.get(name, {}).get("N", "0")) for name in (on.day, "credits"))
+        return Spent(day, month)
+
+    def months(self, since: float, until: float) -> Decimal:
+        """The sum of all months from that of `since` to that of `until`.
+
+        Raises:
+            ClientError, BotoCoreError: The table is unavailable.
+        """
+        month, last = (datetime.fromtimestamp(at, UTC).replace(day=1) for at in (since, until))
+        total = Decimal(0)
+        while (month.year, month.month) <= (last.year, last.month):
+            total += self.spent(month.timestamp()).month
+            month = (month + timedelta(days=31)).replace(day=1)
+        return total
 
     def _add(
         self,

@@ -10,20 +10,11 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from pixian_s3.attempt import Attempt, Outcome
+from pixian_s3.aws.metrics import COUNTERS, NAMESPACE
 
 if TYPE_CHECKING:
     from pixian_s3.pace import Lanes
 
-NAMESPACE = "PixianS3"
-
-_COUNTERS = {
-    Outcome.PROCESSED: "ImagesProcessed",
-    Outcome.SKIPPED: "ImagesSkipped",
-    Outcome.REJECTED: "ImagesRejected",
-    Outcome.POSTPONED: "RetriesScheduled",
-    Outcome.BLOCKED: "Blocked",
-    Outcome.EXHAUSTED: "RetriesExhausted",
-}
 _TOO_MANY_REQUESTS = 429
 _TROUBLE = {Outcome.REJECTED, Outcome.BLOCKED, Outcome.EXHAUSTED}
 
@@ -119,7 +110,7 @@ class Telemetry:
 
 def _measures(attempt: Attempt, seconds: float | None) -> dict[str, tuple[MetricUnit, float]]:
     measures: dict[str, tuple[MetricUnit, float]] = {
-        _COUNTERS[attempt.outcome]: (MetricUnit.Count, 1)
+        COUNTERS[attempt.outcome]: (MetricUnit.Count, 1)
     }
     if attempt.status == _TOO_MANY_REQUESTS:
         measures["Throttled"] = (MetricUnit.Count, 1)
