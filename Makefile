@@ -38,7 +38,7 @@ demo: $(LOCAL) $(PHOTOGRAPHS) ## upload photographs to the local stack and show 
 
 # ---- operate it in AWS ----------------------------------------------------------------------
 
-.PHONY: deploy config pause resume redrive
+.PHONY: deploy config status pause resume redrive
 deploy: $(TOOLS)/admin/.done $(TOOLS)/sam/.done ## build and deploy to your AWS account, asking for the parameters [ARCHITECTURE=]
 	@exec $(ADMIN) -m admin.deploy $(if $(ARCHITECTURE),--architecture "$$ARCHITECTURE")
 
@@ -50,6 +50,9 @@ pause: $(TOOLS)/admin/.done ## hold images back until `make resume`; to skip the
 
 resume: $(TOOLS)/admin/.done ## process the images that `make pause` held back; ask first if they cost credits [STACK= PREFIX= YES=1]
 	@exec $(ADMIN) -m admin.pause resume $(if $(PREFIX),--prefix "$$PREFIX") $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")
+
+status: $(TOOLS)/admin/.done ## show lanes, queue, images, credits, balance and what blocks [STACK= JSON=1]
+	@exec $(ADMIN) -m admin.status $(if $(filter 1,$(JSON)),--json) $(if $(STACK),--stack "$$STACK")
 
 redrive: $(TOOLS)/admin/.done ## move the messages in the dead-letter queue to the retry queue [STACK=]
 	@exec $(ADMIN) -m admin.redrive $(if $(STACK),--stack "$$STACK")

@@ -20,6 +20,10 @@ class Stack(Protocol):
     """A stack on this machine or in AWS; `outputs` are the template's, by name."""
 
     @property
+    def stack_name(self) -> str:
+        """The stack's name."""
+
+    @property
     def outputs(self) -> Mapping[str, str]:
         """The template's outputs."""
 
@@ -67,6 +71,7 @@ class LocalStack:
 class AwsStack:
     """A stack in the AWS account and region that the environment selects."""
 
+    stack_name: str
     outputs: dict[str, str]
 
     @classmethod
@@ -83,7 +88,8 @@ class AwsStack:
                 f"Can't find the stack {name}: {error}\n"
                 "Check its name, your AWS credentials and the region (AWS_DEFAULT_REGION)."
             ) from error
-        return cls({output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]})
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+        return cls(found["StackName"], outputs)
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - as in Stack
         """A client with the credentials from the environment."""

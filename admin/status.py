@@ -1,0 +1,518 @@
+"""Show how a stack is doing: `make status`."""
+
+import argparse
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from admin.config import in_force
+from admin.errors import UserError, run
+from admin.stack import LocalStack, Stack, add_stack_option, chosen
+from pixian_s3.attempt import Outcome
+from pixian_s3.aws.metrics import ENDINGS, attempts_by_minute
+from pixian_s3.aws.pace_record import PaceRecord, Remembered
+from pixian_s3.aws.queues import Depth, depth_of
+from pixian_s3.aws.spending import Spending
+from pixian_s3.config.document import Configuration
+
+VERSION = 1
+"""The version of the JSON document."""
+
+HOUR_SECONDS = 3600
+RATE_SECONDS = 600
+"""The rate of the last ten minutes is taken for the rate to come."""
+
+BLOCKED_SECONDS = 1200
+"""Images that are blocked or held back are tried every 15 minutes at least."""
+
+OLD_SECONDS = 10 * 24 * 3600
+"""From this age of a message on, there is a warning; SQS deletes it after 13 days."""
+
+SILENT_SECONDS = 300
+"""PaceFunction runs every minute."""
+
+_MOST_PAGES = 50
+_MOST_REASONS = 3
+_CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+type Section = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What a stack says about itself; each part is read once, when it is first needed.
+
+    Attributes:
+        stack: The stack.
+        now: Seconds since the epoch.
+    """
+
+    stack: Stack
+    now: float
+
+    @cached_property
+    def remembered(self) -> Remembered:
+        """What PaceFunction saved."""
+        record = PaceRecord(self.stack.client("dynamodb"), self.stack.outputs["LeaseTable"])
+        return record.read()
+
+    @cached_property
+    def depth(self) -> Depth:
+        """The messages in the retry queue."""
+        return depth_of(self.stack.client("sqs"), self.stack.outputs["RetryQueueUrl"])
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """The configuration in force."""
+        return in_force(self.stack)
+
+    @cached_property
+    def attempts(self) -> tuple[str, Mapping[Outcome, Mapping[float, int]]]:
+        """Where the attempts of the last hour were found, and how many there were by minute."""
+        since = self.now - HOUR_SECONDS
+        found = attempts_by_minute(
+            self.stack.client("cloudwatch"), self.stack.stack_name, since, self.now
+        )
+        if found:
+            return "metrics", found
+        # The local AWS makes no metrics of the logs.
+        counts: dict[Outcome, Counter[float]] = {}
+        for at, image in self.lines(since, "{ $.image.attempt > 0 }", set(Outcome)):
+            counts.setdefault(Outcome(image["outcome"]), Counter())[at // 60 * 60] += 1
+        return "logs", counts
+
+    def lines(
+        self, since: float, pattern: str, outcomes: Container[Outcome]
+    ) -> Iterator[tuple[float, dict[str, Any]]]:
+        """The log lines of attempts, each with its time.
+
+        Args:
+            since: Seconds since the epoch.
+            pattern: CloudWatch's filter. The local AWS doesn't apply it.
+            outcomes: What else is left out.
+        """
+        pages = self.stack.client("logs").get_paginator("filter_log_events")
+        for output in ("UploadLog", "RetryLog"):
+            found = pages.paginate(
+                logGroupName=self.stack.outputs[output],
+                startTime=int(1000 * since),
+                filterPattern=pattern,
+            )
+            for number, page in enumerate(found):
+                if number == _MOST_PAGES:
+                    raise UserError(
+                        f"There are too many log lines to read them here. Look at {output}."
+                    )
+                for event in page["events"]:
+                    image = _image(event["message"])
+                    if image.get("outcome") in outcomes:
+                        yield event["timestamp"] / 1000, image
+
+
+def _image(message: str) -> dict[str, Any]:
+    """What a log line says about an image; nothing if it isn't about one."""
+    try:
+        image = json.loads(message)["image"]
+    except (ValueError, TypeError, KeyError):
+        return {}
+    return image if isinstance(image, dict) else {}
+
+
+# ---- The sections of the document; docs/operations.md explains their fields ---------------------
+
+
+def _lanes(reader: Reader) -> Section:
+    pace, setting = reader.remembered.pace, reader.remembered.setting
+    if pace is None or setting is None:
+        raise UserError("PaceFunction is setting them, or hasn't run yet. Try again in a minute.")
+    return {
+        "upload": setting.lanes.upload,
+        "retry": setting.lanes.retry,
+        "upload_reserved": setting.reserved,
+        "set_at": _iso(setting.set_at),
+        "checked_at": _iso(pace.observed_at),
+    }
+
+
+def _queue(reader: Reader) -> Section:
+    depth = reader.depth
+    return {
+        "waiting": depth.visible,
+        "delayed": depth.delayed,
+        "in_progress": depth.in_flight,
+        "total": depth.total,
+    }
+
+
+def _oldest(reader: Reader) -> Section:
+    if not reader.depth.total:
+        return {"seconds": 0}
+    queue = reader.stack.outputs["RetryQueueUrl"].rpartition("/")[2]
+    found = reader.stack.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SQS",
+        MetricName="ApproximateAgeOfOldestMessage",
+        Dimensions=[{"Name": "QueueName", "Value": queue}],
+        StartTime=datetime.fromtimestamp(reader.now, UTC) - timedelta(minutes=15),
+        EndTime=datetime.fromtimestamp(reader.now, UTC),
+        Period=60,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    if not found:
+        raise UserError(
+            "CloudWatch has no value for the last 15 minutes. The local AWS never has one."
+        )
+    newest = max(found, key=lambda point: point["Timestamp"])
+    return {"seconds": round(newest["Maximum"])}
+
+
+def _last_hour(reader: Reader) -> Section:
+    source, attempts = reader.attempts
+    counts = {str(outcome): sum(attempts.get(outcome, {}).values()) for outcome in Outcome}
+    return {"source": source, **counts}
+
+
+def _remaining(reader: Reader) -> Section:
+    _, attempts = reader.attempts
+    ended = Counter[float]()
+    for outcome in ENDINGS:
+        ended.update(attempts.get(outcome, {}))
+    return remaining(reader.depth.total, ended, reader.now)
+
+
+def remaining(messages: int, ended: Mapping[float, int], now: float) -> Section:
+    """How long the messages take at the rate of the last ten minutes.
+
+    Args:
+        messages: The messages in the retry queue.
+        ended: How many images ended in each minute, by its beginning.
+        now: Seconds since the epoch.
+
+    Returns:
+        `images_per_minute`, and `seconds`: None if nothing ended and something is left.
+    """
+    recent = {at: count for at, count in ended.items() if at >= now - RATE_SECONDS}
+    # A backlog that began just now had no full ten minutes.
+    minutes = max(1.0, (now - min(recent, default=now)) / 60)
+    rate = sum(recent.values()) / minutes
+    seconds = round(60 * messages / rate) if rate else (None if messages else 0)
+    return {"images_per_minute": round(rate, 1), "seconds": seconds}
+
+
+def _credits(reader: Reader) -> Section:
+    spending = Spending(reader.stack.client("dynamodb"), reader.stack.outputs["LeaseTable"])
+    spent = spending.spent(reader.now)
+    return {"today": _number(spent.day), "this_month": _number(spent.month)}
+
+
+def _budget(reader: Reader) -> Section:
+    budget = reader.configuration.budget
+    return {
+        "credits_per_day": _number(budget.credits_per_day),
+        "credits_per_month": _number(budget.credits_per_month),
+    }
+
+
+def _balance(reader: Reader) -> Section:
+    balance = reader.remembered.balance
+    if balance is None or (balance.credits is None and not balance.problem):
+        raise UserError("PaceFunction hasn't asked Pixian yet. It does so once an hour.")
+    if balance.credits is None:
+        raise UserError(f"Pixian didn't say. {balance.problem}")
+    return {
+        "credits": _number(balance.credits),
+        "at": _iso(balance.credits_at),
+        "problem": balance.problem or None,
+    }
+
+
+def _dead_letters(reader: Reader) -> Section:
+    depth = depth_of(reader.stack.client("sqs"), reader.stack.outputs["DeadLetterQueueUrl"])
+    return {"messages": depth.total}
+
+
+def _blocked(reader: Reader) -> Section:
+    images: dict[str, set[str]] = {}
+    last: dict[str, float] = {}
+    since, pattern = reader.now - BLOCKED_SECONDS, '{ $.image.outcome = "blocked" }'
+    lines = reader.lines(since, pattern, {Outcome.BLOCKED})
+    for at, image in lines if _may_have_blocked(reader, since) else ():
+        reason = str(image.get("reason", ""))
+        images.setdefault(reason, set()).add(str(image.get("key", "")))
+        last[reason] = max(at, last.get(reason, 0))
+    newest_first = sorted(last, key=lambda reason: last[reason], reverse=True)
+    return {
+        "images": len(set().union(*images.values())),
+        "reasons": [
+            {"reason": reason, "images": len(images[reason]), "last_at": _iso(last[reason])}
+            for reason in newest_first
+        ],
+    }
+
+
+def _may_have_blocked(reader: Reader, since: float) -> bool:
+    """Whether it is worth reading the logs, which takes long after many images."""
+    try:
+        source, attempts = reader.attempts
+    except (ClientError, BotoCoreError, UserError):
+        return True
+    return source == "logs" or any(at > since - 60 for at in attempts.get(Outcome.BLOCKED, {}))
+
+
+def _paused(reader: Reader) -> Section:
+    configuration = reader.configuration
+    return {
+        "stack": configuration.settings_for("").flag("pipeline.paused"),
+        "prefixes": [
+            prefix
+            for prefix in sorted(configuration.prefixes)
+            if configuration.settings_for(prefix).flag("pipeline.paused")
+        ],
+    }
+
+
+_SECTIONS: dict[str, Callable[[Reader], Section]] = {
+    "lanes": _lanes,
+    "queue": _queue,
+    "oldest_message": _oldest,
+    "remaining": _remaining,
+    "last_hour": _last_hour,
+    "credits": _credits,
+    "budget": _budget,
+    "balance": _balance,
+    "dead_letters": _dead_letters,
+    "blocked": _blocked,
+    "paused": _paused,
+}
+
+
+def status(stack: Stack, now: float) -> dict[str, Any]:
+    """Everything about a stack, as a document for JSON.
+
+    A section that can't be read is `{"error": why}`, and the others are there all the same.
+    """
+    reader = Reader(stack, now)
+    sections = {name: _section(read, reader) for name, read in _SECTIONS.items()}
+    return {
+        "version": VERSION,
+        "stack": stack.stack_name,
+        "at": _iso(now),
+        "prices": "made up" if _is_fake(stack) else "real",
+        **sections,
+        "warnings": list(warnings(sections, now)),
+    }
+
+
+def _section(read: Callable[[Reader], Section], reader: Reader) -> Section:
+    try:
+        return read(reader)
+    except (ClientError, BotoCoreError, UserError) as error:
+        return {"error": str(error)}
+    except KeyError as missing:
+        return {"error": f"The stack has no {missing}. Deploy this version of it, then try again."}
+
+
+def _is_fake(stack: Stack) -> bool:
+    """Whether the stack calls a fake Pixian on this machine, which makes its prices up."""
+    if not isinstance(stack, LocalStack):
+        return False
+    return urlsplit(stack.pixian_endpoint).hostname in {"127.0.0.1", "::1", "localhost"}
+
+
+def warnings(sections: Mapping[str, Section], now: float) -> Iterator[str]:
+    """What somebody should do something about."""
+    if sections["oldest_message"].get("seconds", 0) > OLD_SECONDS:
+        yield (
+            f"The oldest message is {_days(sections['oldest_message']['seconds'])} old. SQS "
+            "deletes messages after 13 days, and then their images aren't processed. Fix what "
+            "blocks them, raise the budget, end the pause, or allow more lanes."
+        )
+    checked_at = sections["lanes"].get("checked_at")
+    if checked_at and (silent := now - _epoch(checked_at)) > SILENT_SECONDS:
+        yield (
+            f"PaceFunction hasn't finished a run for {_span(silent)}. Images continue at its last "
+            "pace. See its log (output PaceLog)."
+        )
+    if sections["dead_letters"].get("messages"):
+        yield (
+            "Images were given up. Read an error report (*.error.json in the output bucket), fix "
+            "the cause, and run `make redrive`."
+        )
+
+
+# ---- The screen ---------------------------------------------------------------------------------
+
+
+def screen(document: Mapping[str, Any]) -> str:
+    """The document as text."""
+    now = _epoch(document["at"])
+    rows = [
+        ("Lanes", _shown(document["lanes"], lambda lanes: _lanes_text(lanes, now))),
+        ("Queue", _shown(document["queue"], _queue_text)),
+        ("Oldest message", _shown(document["oldest_message"], _oldest_text)),
+        ("Time left", _shown(document["remaining"], _remaining_text)),
+        ("Last hour", _shown(document["last_hour"], _last_hour_text)),
+        ("Credits", _credits_text(document)),
+        ("Balance", _shown(document["balance"], lambda found: _balance_text(found, now))),
+        ("Dead letters", _shown(document["dead_letters"], lambda found: f"{found['messages']:,}")),
+        ("Paused", _shown(document["paused"], _paused_text)),
+        ("Blocked", _shown(document["blocked"], lambda found: _blocked_text(found, now))),
+    ]
+    lines = [f"{document['stack']}, {document['at'][:19].replace('T', ' ')} UTC", ""]
+    lines += [f"{name:16}{text}" for name, text in rows]
+    if document["prices"] == "made up":
+        lines += ["", "The credits are made up by the fake Pixian."]
+    lines += [f"\nWarning: {warning}" for warning in document["warnings"]]
+    return "\n".join(lines)
+
+
+def _shown(section: Section, text: Callable[[Section], str]) -> str:
+    if "error" in section:
+        return f"not known: {_on_one_line(section['error'])}"
+    return text(section)
+
+
+def _lanes_text(lanes: Section, now: float) -> str:
+    reserved = "" if lanes["upload_reserved"] else " (not reserved: the account's limit is too low)"
+    when = _span(now - _epoch(lanes["set_at"]))
+    return f"upload {lanes['upload']}{reserved}, retry {lanes['retry']}; set {when} ago"
+
+
+def _queue_text(queue: Section) -> str:
+    return (
+        f"{queue['waiting']:,} waiting, {queue['delayed']:,} delayed, "
+        f"{queue['in_progress']:,} in progress"
+    )
+
+
+def _oldest_text(oldest: Section) -> str:
+    return f"{_span(oldest['seconds'])} old" if oldest["seconds"] else "none"
+
+
+def _remaining_text(found: Section) -> str:
+    rate = f"{found['images_per_minute']:,} images a minute"
+    if found["seconds"] is None:
+        return "not known: no image has ended in the last 10 minutes"
+    return f"about {_span(found['seconds'])} at {rate}" if found["seconds"] else "nothing is left"
+
+
+def _last_hour_text(found: Section) -> str:
+    counts = ", ".join(f"{found[outcome]:,} {outcome}" for outcome in Outcome)
+    return f"{counts} (from the {found['source']})"
+
+
+def _credits_text(document: Mapping[str, Any]) -> str:
+    budget = document["budget"]
+
+    def text(spent: Section) -> str:
+        day, month = (
+            f" of {most:,g}" if (most := budget.get(name)) is not None else ""
+            for name in ("credits_per_day", "credits_per_month")
+        )
+        why = f"; budget not known: {_on_one_line(budget['error'])}" if "error" in budget else ""
+        if "error" not in budget and not (day or month):
+            why = "; no budget"
+        if _is_spent(spent, budget):
+            why = "; the budget is spent, so images wait"
+        return (
+            f"{spent['today']:,.10g}{day} today, {spent['this_month']:,.10g}{month} this month "
+            f"(UTC){why}"
+        )
+
+    return _shown(document["credits"], text)
+
+
+def _is_spent(spent: Section, budget: Section) -> bool:
+    pairs = (("today", "credits_per_day"), ("this_month", "credits_per_month"))
+    limits = [(spent[name], budget.get(limit)) for name, limit in pairs]
+    return any(limit is not None and credits_ >= limit for credits_, limit in limits)
+
+
+def _balance_text(found: Section, now: float) -> str:
+    when = _span(now - _epoch(found["at"]))
+    problem = f"; since then: {_on_one_line(found['problem'])}" if found["problem"] else ""
+    return f"{found['credits']:,.10g} credits {when} ago{problem}"
+
+
+def _paused_text(found: Section) -> str:
+    if found["stack"]:
+        return "all images; `make resume` continues them"
+    if not found["prefixes"]:
+        return "no"
+    names = ", ".join(map(_on_one_line, found["prefixes"]))
+    return f"{names}; `make resume PREFIX=…` continues them"
+
+
+def _blocked_text(found: Section, now: float) -> str:
+    if not found["images"]:
+        return "no"
+    reasons = [
+        f"\n{'':16}- {_on_one_line(each['reason'])} ({each['images']:,}, last "
+        f"{_span(now - _epoch(each['last_at']))} ago)"
+        for each in found["reasons"][:_MOST_REASONS]
+    ]
+    return f"{_images(found['images'])} in the last 20 minutes{''.join(reasons)}"
+
+
+def _images(number: int) -> str:
+    return "1 image" if number == 1 else f"{number:,} images"
+
+
+def _span(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    seconds = max(0, round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes // (24 * 60)} d {minutes // 60 % 24} h"
+
+
+def _days(seconds: float) -> str:
+    return f"{seconds // (24 * 3600):.0f} days"
+
+
+def _on_one_line(text: str) -> str:
+    return _CONTROL_CHARACTERS.sub(" ", text)
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(round(at), UTC).isoformat().replace("+00:00", "Z")
+
+
+def _epoch(iso: str) -> float:
+    return datetime.fromisoformat(iso).timestamp()
+
+
+def _number(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
+
+
+def main() -> None:
+    """Show the status of the chosen stack."""
+    parser = argparse.ArgumentParser(
+        prog="python -m admin.status",
+        usage="%(prog)s [--json] [--stack NAME]\n       make status [JSON=1] [STACK=NAME]",
+        description="Show how a stack is doing.",
+    )
+    parser.add_argument("--json", action="store_true", help="print a JSON document (make: JSON=1)")
+    add_stack_option(parser)
+    arguments = parser.parse_args()
+    document = status(chosen(arguments.stack), time.time())
+    print(json.dumps(document, indent=2) if arguments.json else screen(document))
+
+
+if __name__ == "__main__":
+    run(main)
