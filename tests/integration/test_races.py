@@ -358,6 +358,18 @@ def test_the_content_that_was_uploaded_last_is_the_result(world: World) -> None:
     assert len(world.pixian.calls) == 1
 
 
+def test_it_is_though_a_file_of_the_same_stem_was_rejected_meanwhile(world: World) -> None:
+    # Given a result of A, then B, which waits, then A again
+    world.process(world.upload(body=A))
+    between, last = world.upload(body=B), world.upload(body=A)
+    world.process(last)
+    # When another file comes whose result would overwrite it, and then B's turn
+    world.process(world.upload("shoes/a.gif"))
+    world.process(between)
+    # Then B is still older
+    assert len(world.pixian.calls) == 1
+
+
 def test_it_is_though_another_is_just_being_written(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,7 +111,9 @@ class Processor:
                 suffix = record.suffix_for(job, settings.digest) or settings.result_suffix
                 key = keys.result_key(job.key, suffix, settings)
                 found = self._found(job, key)
-                if not record.is_newer_than(job):
+                # A file whose result would overwrite another's leaves the record of that one alone.
+                other = found.result and metadata.is_of_other_source(found.result.metadata, job)
+                if not (other or record.is_newer_than(job)):
                     record = record.for_upload(job)
                 self._require_new(job, key, found, record, settings)
                 if give_up or given_up:
