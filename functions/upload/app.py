@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
-    """Handle an S3 notification; after an exception, Lambda tries the whole event again."""
+    """Handle an event of S3; after an exception, Lambda tries the whole event again."""
     process_all(jobs_from_s3_event(event), processor(context))

@@ -1,7 +1,7 @@
 """Jobs as they arrive, travel and change."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,73 @@ def test_an_event_that_lambda_handed_on_gives_its_jobs() -> None:
     assert jobs_from_message(record["body"]) == jobs_from_s3_event(handed_on)
 
 
+CREATED = event("eventbridge-object-created")
+KEY = "products/Müller & Söhne/été 100%+1 (2).jpg"
+
+
+def test_a_key_from_eventbridge_is_taken_as_it_is() -> None:
+    (job,) = jobs_from_s3_event(CREATED)
+    assert job.key == KEY
+
+
+def test_both_kinds_of_event_give_the_same_job() -> None:
+    (notified,) = jobs_from_s3_event(event("s3-put-encoded-key"))
+    (from_eventbridge,) = jobs_from_s3_event(CREATED)
+    # EventBridge leaves the fraction of the second out.
+    assert from_eventbridge == replace(notified, event_time=from_eventbridge.event_time)
+    assert 0 <= notified.event_time - from_eventbridge.event_time < 1
+
+
+@pytest.mark.parametrize("version", [{}, {"version-id": "null"}], ids=["absent", "suspended"])
+def test_an_existing_bucket_without_versions_gives_none(version: dict[str, str]) -> None:
+    jobs = []
+    for sequencer in ("1", "2"):
+        created = event("eventbridge-object-created")
+        del created["detail"]["object"]["version-id"]
+        created["detail"]["object"] |= {"sequencer": sequencer, **version}
+        jobs += jobs_from_s3_event(created)
+    assert [job.version_id for job in jobs] == [None, None]
+    # So two uploads of the same content differ in their sequencer.
+    assert jobs[0].upload_id != jobs[1].upload_id
+
+
+@pytest.mark.parametrize(
+    "reason", ["PutObject", "POST Object", "CopyObject", "CompleteMultipartUpload"]
+)
+def test_an_upload_of_every_kind_is_a_job(reason: str) -> None:
+    created = event("eventbridge-object-created")
+    created["detail"]["reason"] = reason
+    assert jobs_from_s3_event(created) == jobs_from_s3_event(CREATED)
+
+
+def test_an_event_of_eventbridge_that_lambda_handed_on_gives_its_job() -> None:
+    handed_on = json.dumps({"version": "1.0", "requestPayload": CREATED})
+    assert jobs_from_message(handed_on) == jobs_from_s3_event(CREATED)
+
+
+def test_an_event_that_eventbridge_could_not_deliver_gives_its_job() -> None:
+    (record,) = event("sqs-undelivered")["Records"]
+    assert jobs_from_message(record["body"]) == jobs_from_s3_event(CREATED)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"detail-type": "Object Deleted"},
+        {"detail-type": "Scheduled Event", "detail": {}},
+        {"detail": {}},
+        {"detail": None},
+        {"detail": {"bucket": {"name": "b"}, "object": {"key": 7, "etag": "e"}}},
+        {"detail": {"bucket": {"name": "b"}, "object": {"key": "a", "etag": None}}},
+        {"time": "noon"},
+    ],
+    ids=str,
+)
+def test_another_event_of_eventbridge_is_refused(changed: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableMessage):
+        jobs_from_message(json.dumps(CREATED | changed))
+
+
 UNREADABLE = {
     "no JSON": "no JSON",
     "too deep": "[" * 100_000,
@@ -106,7 +173,7 @@ UNREADABLE = {
     "a text for a number": '{"bucket": "b", "key": "a.jpg", "etag": "e", "failures": "2"}',
     "no event": '{"requestPayload": []}',
     "no records": '{"requestPayload": {"Records": 3}}',
-    "an event of EventBridge": '{"requestPayload": {"detail-type": "Object Created"}}',
+    "an event without an upload": '{"requestPayload": {"detail-type": "Object Created"}}',
     "an object for records": '{"requestPayload": {"Records": {}}}',
     "an endless time": '{"bucket": "b", "key": "a", "etag": "e", "blocked_since": Infinity}',
     "a time after all dates": '{"bucket": "b", "key": "a", "etag": "e", "event_time": 1e300}',

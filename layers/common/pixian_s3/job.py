@@ -1,7 +1,8 @@
 """The job of processing one image: where it is, its version, and the attempts so far.
 
-A job arrives in an S3 event, in one of our own messages, or in the record that Lambda sends to
-UploadFunction's on-failure destination.
+A job arrives in an event of S3, or in a message: one of our own, the record that Lambda sends to
+UploadFunction's on-failure destination, or an event that EventBridge couldn't deliver. S3 notifies
+the function itself about a bucket of the stack, and EventBridge about one that exists.
 
 Messages outlive deployments: unknown fields are ignored, and missing ones have defaults.
 """
@@ -71,12 +72,14 @@ class Job:
 
 
 def jobs_from_s3_event(event: Mapping[str, Any]) -> list[Job]:
-    """The jobs in an S3 event, one for each record; S3 form-encodes the keys.
+    """The jobs in an S3 notification, one for each record, or in an event of EventBridge.
 
     Raises:
-        UnreadableMessage: It isn't an S3 event.
+        UnreadableMessage: It is neither.
     """
     try:
+        if event.get("detail-type") == "Object Created":
+            return [_from_detail(event)]
         if event.get("Event") == "s3:TestEvent":
             return []
         records = event["Records"]
@@ -89,7 +92,9 @@ def jobs_from_s3_event(event: Mapping[str, Any]) -> list[Job]:
 
 
 def jobs_from_message(body: str) -> list[Job]:
-    """The jobs in a message of the retry queue: a job of ours, or an event forwarded by Lambda.
+    """The jobs in a message of the retry queue.
+
+    It is a job of ours, or an event that Lambda or EventBridge forwarded.
 
     Raises:
         UnreadableMessage: It is neither.
@@ -102,6 +107,8 @@ def jobs_from_message(body: str) -> list[Job]:
         raise UnreadableMessage("It isn't a JSON object.")
     if "requestPayload" in message:
         return jobs_from_s3_event(message["requestPayload"])
+    if "detail-type" in message:
+        return jobs_from_s3_event(message)
     return [_checked(message)]
 
 
@@ -153,16 +160,35 @@ def _is_good(name: str, value: object) -> bool:
 
 
 def _from_record(record: dict[str, Any]) -> Job:
+    """The job in a record of an S3 notification, which form-encodes the key."""
     s3 = record["s3"]
-    version_id = s3["object"].get("versionId")
-    return _checked(
-        {
-            "bucket": s3["bucket"]["name"],
-            "key": unquote_plus(s3["object"]["key"]),
-            "etag": s3["object"].get("eTag", "").strip('"'),
-            # "null" is the version of all uploads while versioning is suspended.
-            "version_id": None if version_id == "null" else version_id,
-            "sequencer": s3["object"].get("sequencer", ""),
-            "event_time": datetime.fromisoformat(record["eventTime"]).timestamp(),
-        }
+    return _uploaded(
+        record["eventTime"],
+        bucket=s3["bucket"]["name"],
+        key=unquote_plus(s3["object"]["key"]),
+        etag=s3["object"].get("eTag", ""),
+        version_id=s3["object"].get("versionId"),
+        sequencer=s3["object"].get("sequencer", ""),
     )
+
+
+def _from_detail(event: Mapping[str, Any]) -> Job:
+    """The job in an event of EventBridge, which has the key as it is."""
+    # Not with Powertools' class, which decodes the key: a "+" in it would be lost.
+    detail = event["detail"]
+    return _uploaded(
+        event["time"],
+        bucket=detail["bucket"]["name"],
+        key=detail["object"]["key"],
+        etag=detail["object"].get("etag", ""),
+        version_id=detail["object"].get("version-id"),
+        sequencer=detail["object"].get("sequencer", ""),
+    )
+
+
+def _uploaded(time: str, **known: Any) -> Job:  # noqa: ANN401 - `_checked` checks them
+    # "null" is the version of all uploads while versioning is suspended.
+    version_id = None if known["version_id"] == "null" else known["version_id"]
+    event_time = datetime.fromisoformat(time).timestamp()
+    about = {"etag": known["etag"].strip('"'), "version_id": version_id, "event_time": event_time}
+    return _checked(known | about)
