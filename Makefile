@@ -38,7 +38,7 @@ demo: $(LOCAL) $(PHOTOGRAPHS) ## upload photographs to the local stack and show 
 
 # ---- operate it in AWS ----------------------------------------------------------------------
 
-.PHONY: deploy config status pause resume redrive
+.PHONY: deploy config status pause resume redrive attach detach
 deploy: $(TOOLS)/admin/.done $(TOOLS)/sam/.done ## build and deploy to your AWS account, asking for the parameters [ARCHITECTURE=]
 	@exec $(ADMIN) -m admin.deploy $(if $(ARCHITECTURE),--architecture "$$ARCHITECTURE")
 
@@ -56,6 +56,12 @@ status: $(TOOLS)/admin/.done ## show lanes, queue, images, credits, balance and 
 
 redrive: $(TOOLS)/admin/.done ## move the messages in the dead-letter queue to the retry queue [STACK=]
 	@exec $(ADMIN) -m admin.redrive $(if $(STACK),--stack "$$STACK")
+
+attach: $(TOOLS)/admin/.done ## let an existing input bucket send its events to the stack, leaving its other notifications alone [STACK= DRY_RUN=1]
+	@exec $(ADMIN) -m admin.attach $(if $(filter 1,$(DRY_RUN)),--dry-run) $(if $(STACK),--stack "$$STACK")
+
+detach: $(TOOLS)/admin/.done ## undo `make attach` [STACK= DRY_RUN=1 YES=1]
+	@exec $(ADMIN) -m admin.detach $(if $(filter 1,$(DRY_RUN)),--dry-run) $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")
 
 # ---- check and test it ----------------------------------------------------------------------
 
