@@ -51,6 +51,7 @@ def deploy(url: str, pixian_url: str) -> tuple[Environment, PaceEnvironment]:
     )
     dead, retries = _queues(url)
     environment = Environment(
+        input_prefix="",
         output_bucket=OUTPUT,
         retry_queue_url=retries,
         dead_letter_queue_url=dead,

@@ -114,6 +114,38 @@ def test_what_lambda_handed_on_becomes_a_result(stack: World) -> None:
     assert (failed(answer), stack.output_keys()) == ([], ["shoes/left.png"])
 
 
+@pytest.fixture
+def created(stack: World) -> dict[str, Any]:
+    """The sample event of EventBridge; its image is in a bucket that never had versions."""
+    event: dict[str, Any] = json.loads(
+        (ROOT / "events/eventbridge-object-created.json").read_text()
+    )
+    stack.s3.create_bucket(
+        Bucket="shop", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    about = event["detail"]["object"]
+    put = stack.s3.put_object(Bucket="shop", Key=about["key"], Body=picture())
+    event["detail"]["bucket"]["name"] = "shop"
+    about["etag"] = put["ETag"].strip('"')
+    del about["version-id"]
+    return event
+
+
+def test_an_upload_to_an_existing_bucket_becomes_a_result(
+    stack: World, created: dict[str, Any]
+) -> None:
+    upload(created, Context())
+    assert stack.output_keys() == ["products/Müller & Söhne/été 100%+1 (2).png"]
+
+
+def test_an_upload_that_eventbridge_could_not_deliver_becomes_a_result(
+    stack: World, created: dict[str, Any]
+) -> None:
+    answer = retry(batch(json.dumps(created)), Context())
+    assert failed(answer) == []
+    assert stack.output_keys() == ["products/Müller & Söhne/été 100%+1 (2).png"]
+
+
 def test_a_retry_that_is_throttled_again_is_sent_again_and_not_failed(stack: World) -> None:
     stack.pixian.answers = [refusal(429)]
     job = stack.upload().failed()

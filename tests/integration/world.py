@@ -135,6 +135,7 @@ class World:
             Name="pixian", SecretString=json.dumps({"api_id": "me", "api_secret": SECRET})
         )
         return wiring.Environment(
+            input_prefix="",
             output_bucket=OUTPUT,
             retry_queue_url=self.sqs.create_queue(QueueName="retries")["QueueUrl"],
             dead_letter_queue_url=self.sqs.create_queue(QueueName="dead")["QueueUrl"],

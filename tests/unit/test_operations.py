@@ -1,6 +1,7 @@
 """docs/operations.md explains every text with which an error report can begin."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,16 @@ from pixian_s3.batch import CRASHED
 from pixian_s3.errors import Unavailable
 from pixian_s3.images import delta_png, identify
 from tests.builders import NOON, make_job
+from tests.patterns import matches
 
 ROOT = Path(__file__).parents[2]
+PATTERNS = [
+    json.loads(block)
+    for block in re.findall(
+        "```json\n(.*?)```", (ROOT / "docs/operations.md").read_text(), re.DOTALL
+    )
+    if "detail-type" in block
+]
 OPENINGS = tuple(
     opening.partition("…")[0]
     for row in re.findall(
@@ -86,3 +95,24 @@ def test_a_dead_letter_is_explained(spent: dict[str, Any], unknown: int, gateway
     why = retry.why_give_up(Unavailable("503"), make_job(**spent), unknown, gateway, NOON)
     assert why is not None
     assert any(opening in why for opening in OPENINGS)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_result", "is_report"),
+    [
+        ("shoes/a.png", True, False),
+        ("shoes/a.jpg", True, False),
+        ("shoes/a.png.json", False, False),
+        ("shoes/a.tif.error.json", False, True),
+    ],
+)
+def test_a_rule_takes_results_and_another_takes_reports(
+    key: str, *, is_result: bool, is_report: bool
+) -> None:
+    created = json.loads((ROOT / "events/eventbridge-object-created.json").read_text())
+    created["detail"]["bucket"]["name"] = "<OutputBucket>"
+    created["detail"]["object"]["key"] = key
+    assert [matches(each, created) for each in PATTERNS] == [is_result, is_report]
+    deleted = created | {"detail-type": "Object Deleted"}
+    created["detail"]["bucket"]["name"] = "another"
+    assert not any(matches(each, event) for each in PATTERNS for event in (created, deleted))

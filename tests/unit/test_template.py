@@ -21,7 +21,19 @@ from pixian_s3.pacing import BALANCE_SECONDS
 from pixian_s3.pixian import credentials
 from pixian_s3.pixian.client import call_seconds
 from pixian_s3.wiring import Environment, PaceEnvironment
-from tests.template import GLOBALS, RESOURCES, ROOT, TABLE, TEMPLATE, TEXT, properties
+from tests.patterns import matches
+from tests.template import (
+    GLOBALS,
+    RESOURCES,
+    ROOT,
+    TABLE,
+    TEMPLATE,
+    TEXT,
+    holds,
+    properties,
+    resolve,
+    resolved,
+)
 
 BUCKETS = ["InputBucket", "OutputBucket"]
 PROCESSING = ["UploadFunction", "RetryFunction"]
@@ -86,24 +98,154 @@ def test_an_upload_that_cant_be_finished_goes_to_the_retry_queue() -> None:
     assert on_failure == {"Type": "SQS", "Destination": {"GetAtt": "RetryQueue.Arn"}}
 
 
-def test_uploads_of_every_kind_are_taken() -> None:
-    (notified,) = properties("InputBucket")["NotificationConfiguration"]["LambdaConfigurations"]
+@pytest.mark.parametrize("prefix", ["", "photos/"])
+def test_uploads_of_every_kind_are_taken(prefix: str) -> None:
+    (notified,) = resolved(InputPrefix=prefix)["InputBucket"]["Properties"][
+        "NotificationConfiguration"
+    ]["LambdaConfigurations"]
+    rules = {"S3Key": {"Rules": [{"Name": "prefix", "Value": prefix}]}}
     assert notified == {
         "Event": "s3:ObjectCreated:*",
         "Function": {"GetAtt": "UploadFunction.Arn"},
-    }
+    } | ({"Filter": rules} if prefix else {})
 
 
-def test_only_the_input_bucket_may_call_a_function() -> None:
-    (permission,) = [r for r in RESOURCES.values() if r["Type"] == "AWS::Lambda::Permission"]
+@pytest.mark.parametrize("existing", ["", "shop"])
+def test_only_the_input_bucket_may_call_a_function(existing: str) -> None:
+    resources = resolved(ExistingInputBucket=existing)
+    (permission,) = [r for r in resources.values() if r["Type"] == "AWS::Lambda::Permission"]
     called_by = permission["Properties"]
     assert called_by["FunctionName"] == {"Ref": "UploadFunction"}
-    assert called_by["SourceAccount"] == {"Ref": "AWS::AccountId"}
-    name = properties("InputBucket")["BucketName"]["Sub"]
-    assert called_by["SourceArn"] == {"Sub": f"arn:${{AWS::Partition}}:s3:::{name}"}
+    if existing:
+        assert called_by["Principal"] == "events.amazonaws.com"
+        assert called_by["SourceArn"] == {"GetAtt": "UploadRule.Arn"}
+    else:
+        assert called_by["Principal"] == "s3.amazonaws.com"
+        assert called_by["SourceAccount"] == {"Ref": "AWS::AccountId"}
+        name = properties("InputBucket")["BucketName"]["Sub"]
+        assert called_by["SourceArn"] == {"Sub": f"arn:${{AWS::Partition}}:s3:::{name}"}
     # SAM would make another for an event of these kinds.
     events = [e for name in FUNCTIONS for e in properties(name).get("Events", {}).values()]
     assert {event["Type"] for event in events} == {"SQS"}
+
+
+def test_a_stack_creates_its_buckets_or_takes_those_that_exist() -> None:
+    of_input = {"InputBucket", "InputBucketPolicy", "UploadPermission"}
+    of_existing = {"UploadRule", "UploadRulePermission", "RetryQueuePolicy", "LostRuleEventsAlarm"}
+    of_output = {"OutputBucket", "OutputBucketPolicy"}
+    created = resolved().keys()
+    assert RESOURCES.keys() - created == of_existing
+    taken = resolved(ExistingInputBucket="shop").keys()
+    assert (created - taken, taken - created) == (of_input, of_existing)
+    assert created - resolved(ExistingOutputBucket="shop").keys() == of_output
+
+
+@pytest.mark.parametrize("output", ["InputBucket", "OutputBucket"])
+def test_an_output_names_the_bucket_that_is_used(output: str) -> None:
+    value = TEMPLATE["Outputs"][output]["Value"]
+    assert resolve(value, {}) == {"Ref": output}
+    assert resolve(value, {f"Existing{output}": "shop"}) == "shop"
+
+
+@pytest.mark.parametrize("name", ["ExistingInputBucket", "ExistingOutputBucket"])
+def test_an_existing_bucket_is_named_without_a_scheme(name: str) -> None:
+    for bucket in ("", "shop", "shop.example-photos.2026"):
+        assert is_allowed(name, bucket)
+    for wrong in ("s3://shop", "shop/photos", "Shop", "arn:aws:s3:::shop", "ab", "shop*"):
+        assert not is_allowed(name, wrong)
+
+
+def test_the_input_prefix_means_the_same_in_a_notification_and_in_a_rule() -> None:
+    # S3 expects other characters encoded in the filter of a notification.
+    for prefix in ("", "photos/", "a_b-c.d!(e)/"):
+        assert is_allowed("InputPrefix", prefix)
+    for odd in ("my photos/", "été/", "a+b/", "50%/", "*", "a'b", "x" * 256):
+        assert not is_allowed("InputPrefix", odd)
+
+
+def test_a_key_is_named_by_its_arn() -> None:
+    key = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    assert is_allowed("BucketKmsKeyArns", key)
+    assert is_allowed("BucketKmsKeyArns", "")
+    for wrong in (
+        "*",
+        "arn:aws:kms:eu-central-1:123456789012:key/*",
+        key.replace("key/", "alias/"),
+    ):
+        assert not is_allowed("BucketKmsKeyArns", wrong)
+
+
+@pytest.mark.parametrize("prefix", ["", "photos/"])
+def test_uploads_to_an_existing_bucket_come_from_eventbridge(prefix: str) -> None:
+    rule = rule_of(prefix)
+    created = json.loads((ROOT / "events/eventbridge-object-created.json").read_text())
+    created["detail"]["bucket"]["name"] = "shop"
+    created["detail"]["object"]["key"] = f"{prefix}a b+c.jpg"
+    for reason in ("PutObject", "POST Object", "CopyObject", "CompleteMultipartUpload"):
+        created["detail"]["reason"] = reason
+        assert matches(rule["EventPattern"], created)
+    assert not matches(rule["EventPattern"], created | {"detail-type": "Object Deleted"})
+    assert not matches(rule["EventPattern"], created | {"source": "shop"})
+    created["detail"]["object"]["key"] = "photo.jpg"
+    assert matches(rule["EventPattern"], created) == (prefix == "")
+    created["detail"]["bucket"]["name"] = "shop-2"
+    assert not matches(rule["EventPattern"], created)
+
+
+def test_an_upload_that_eventbridge_cant_deliver_goes_to_the_retry_queue() -> None:
+    (target,) = rule_of("")["Targets"]
+    assert target["Arn"] == {"GetAtt": "UploadFunction.Arn"}
+    assert target["DeadLetterConfig"] == {"Arn": {"GetAtt": "RetryQueue.Arn"}}
+    # The same time as in UploadFunction's own queue.
+    invoked = properties("UploadFunction")["EventInvokeConfig"]
+    age = target["RetryPolicy"]["MaximumEventAgeInSeconds"]
+    assert age == invoked["MaximumEventAgeInSeconds"]
+    alarm = properties("LostRuleEventsAlarm")
+    assert alarm["MetricName"] == "InvocationsFailedToBeSentToDlq"
+    assert alarm["Dimensions"] == [{"Name": "RuleName", "Value": {"Ref": "UploadRule"}}]
+
+
+def test_only_the_rule_may_send_to_the_retry_queue_from_outside() -> None:
+    policy = properties("RetryQueuePolicy")
+    assert policy["Queues"] == [{"Ref": "RetryQueue"}]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement == {
+        "Sid": "TakeUndeliveredUploads",
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": {"GetAtt": "RetryQueue.Arn"},
+        "Condition": {"ArnEquals": {"aws:SourceArn": {"GetAtt": "UploadRule.Arn"}}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("input_bucket", "output_bucket", "prefix", "is_refused"),
+    [
+        ("", "", "", False),
+        ("shop", "", "", False),
+        ("", "shop", "", False),
+        ("shop", "results", "", False),
+        ("shop", "shop", "photos/", False),
+        ("shop", "shop", "", True),
+    ],
+)
+def test_one_bucket_without_an_input_prefix_is_refused(
+    input_bucket: str, output_bucket: str, prefix: str, *, is_refused: bool
+) -> None:
+    given = {
+        "ExistingInputBucket": input_bucket,
+        "ExistingOutputBucket": output_bucket,
+        "InputPrefix": prefix,
+    }
+    (rule,) = TEMPLATE["Rules"].values()
+    is_kept = all(holds(each["Assert"], given) for each in rule["Assertions"])
+    assert (holds(rule["RuleCondition"], given) and not is_kept) == is_refused
+
+
+def test_results_in_a_bucket_of_the_stack_are_told_to_eventbridge() -> None:
+    notified = properties("OutputBucket")["NotificationConfiguration"]
+    assert notified == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
 
 
 def test_the_pace_begins_and_rises_as_pixian_asks() -> None:
@@ -185,10 +327,21 @@ def test_a_function_logs_where_logs_end(function: str) -> None:
     assert properties(log)["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
+def rule_of(prefix: str) -> dict[str, Any]:
+    resources = resolved(ExistingInputBucket="shop", InputPrefix=prefix)
+    rule = resources["UploadRule"]["Properties"]
+    assert isinstance(rule, dict)
+    return rule
+
+
+def is_allowed(parameter: str, value: str) -> bool:
+    # CloudFormation matches the whole value, and each one of a list.
+    pattern = TEMPLATE["Parameters"][parameter]["AllowedPattern"]
+    return re.fullmatch(pattern, value) is not None
+
+
 def endpoint_is_allowed(endpoint: str) -> bool:
-    # CloudFormation matches the whole value.
-    pattern = TEMPLATE["Parameters"]["PixianEndpoint"]["AllowedPattern"]
-    return re.fullmatch(pattern, endpoint) is not None
+    return is_allowed("PixianEndpoint", endpoint)
 
 
 @pytest.mark.parametrize(
@@ -320,16 +473,34 @@ PERMISSIONS = {
     },
     "ScheduleRole": {"PaceFunction": "lambda:InvokeFunction"},
 }
+KEYS = {"BucketKmsKeyArns": "kms:Decrypt kms:GenerateDataKey"}
 _BUCKETS = {properties(bucket)["BucketName"]["Sub"]: bucket for bucket in BUCKETS}
+EXISTING = {"ExistingInputBucket": "shop", "ExistingOutputBucket": "results"}
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
 
 
+@pytest.mark.parametrize("given", [{}, {"BucketKmsKeyArns": KEY}, EXISTING], ids=str)
 @pytest.mark.parametrize("role", PERMISSIONS)
-def test_a_role_has_these_permissions_and_no_other(role: str) -> None:
-    wanted = [
-        (on, action) for on, actions in PERMISSIONS[role].items() for action in actions.split()
-    ]
+def test_a_role_has_these_permissions_and_no_other(role: str, given: dict[str, str]) -> None:
+    processes = PERMISSIONS[role].keys() >= PROCESSING_AN_IMAGE.keys()
+    has_keys = processes and "BucketKmsKeyArns" in given
+    permissions = PERMISSIONS[role] | (KEYS if has_keys else {})
+    wanted = [(on, action) for on, actions in permissions.items() for action in actions.split()]
     # Once each: of two statements that allow the same, one is spare.
-    assert Counter(_permissions(role)) == Counter(wanted)
+    assert Counter(_permissions(role, given)) == Counter(wanted)
+
+
+def test_the_keys_of_buckets_are_used_through_s3_only() -> None:
+    statements = _resolved_policy({"BucketKmsKeyArns": KEY})
+    (statement,) = [each for each in statements if "Condition" in each]
+    assert statement["Sid"] == "UseKeysOfBuckets"
+    through_s3 = {"Sub": "s3.${AWS::Region}.amazonaws.com"}
+    assert statement["Condition"] == {"StringEquals": {"kms:ViaService": through_s3}}
+
+
+def _resolved_policy(given: dict[str, str]) -> list[dict[str, Any]]:
+    policy = resolved(**given)["ProcessPolicy"]["Properties"]["PolicyDocument"]
+    return list(policy["Statement"])
 
 
 def test_there_are_no_permissions_but_those_of_the_roles() -> None:
@@ -344,7 +515,8 @@ def test_there_are_no_permissions_but_those_of_the_roles() -> None:
     assert attached == managed
     assert not [name for name in FUNCTIONS if "Policies" in properties(name)]
     kinds = {each["Type"].split("::")[-1] for each in RESOURCES.values()}
-    assert {kind for kind in kinds if "Policy" in kind} == {"ManagedPolicy", "BucketPolicy"}
+    found = {kind for kind in kinds if "Policy" in kind}
+    assert found == {"ManagedPolicy", "BucketPolicy", "QueuePolicy"}
 
 
 def test_each_function_has_a_role_of_its_own_and_so_has_the_schedule() -> None:
@@ -353,13 +525,17 @@ def test_each_function_has_a_role_of_its_own_and_so_has_the_schedule() -> None:
     assert roles == [{"GetAtt": f"{role}.Arn"} for role in PERMISSIONS]
 
 
-def _permissions(role: str) -> Iterator[tuple[str, str]]:
+def _permissions(role: str, given: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Each resource that a role is allowed something on, by its name, and the action."""
-    policies = properties(role).get("Policies", [])
-    attached = [properties(each["Ref"]) for each in properties(role).get("ManagedPolicyArns", [])]
+    resources = resolved(**given)
+    about = resources[role]["Properties"]
+    policies = about.get("Policies", [])
+    attached = [resources[each["Ref"]]["Properties"] for each in about.get("ManagedPolicyArns", [])]
     for policy in (*policies, *attached):
         for statement in policy["PolicyDocument"]["Statement"]:
-            assert statement.keys() <= {"Sid", "Effect", "Action", "Resource"}
+            allowed = {"Sid", "Effect", "Action", "Resource"}
+            limits = {"Condition"} if statement.get("Sid") == "UseKeysOfBuckets" else set()
+            assert statement.keys() == allowed | limits or statement.keys() == allowed - {"Sid"}
             assert statement["Effect"] == "Allow"
             for resource in _listed(statement["Resource"]):
                 for action in _listed(statement["Action"]):
@@ -373,21 +549,35 @@ def _listed(value: object) -> list[Any]:
 DEFAULT_BUS = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"
 
 
-def _named(resource: dict[str, str] | str) -> str:
+def _named(resource: dict[str, Any] | str) -> str:
     """The resource by its name in the template, with what follows it in an ARN."""
     if isinstance(resource, str):
         return resource
     if resource == {"Sub": DEFAULT_BUS}:
         return "event-bus/default"
     [(how, text)] = resource.items()
+    if how == "Ref":
+        assert text in KEYS
+        return str(text)
+    if how == "Sub" and isinstance(text, list):
+        start, bucket, rest = text[0].partition("${Bucket}")
+        assert (start, bucket) == ("arn:${AWS::Partition}:s3:::", "${Bucket}")
+        return f"{_bucket(text[1]['Bucket'])}{rest}"
     if how == "GetAtt":
-        name, _, attribute = text.partition(".")
+        name, _, attribute = str(text).partition(".")
         assert attribute in {"Arn", "Id"}
         return name
-    for written, name in _BUCKETS.items():
-        if text.startswith(start := "arn:${AWS::Partition}:s3:::" + written):
-            return name + text.removeprefix(start)
     # Any other that is spelled out ends with the name of the one resource.
     named = re.fullmatch(r"arn:\$\{AWS::Partition\}:[^*\s]+[:/]\$\{(\w+)\}", text)
     assert named, text
-    return named[1]
+    return str(named[1])
+
+
+def _bucket(name: object) -> str:
+    """A bucket that is named by its output, by its name or by the parameter that gives it."""
+    existing = {value: parameter.removeprefix("Existing") for parameter, value in EXISTING.items()}
+    if isinstance(name, str):
+        return existing[name]
+    assert isinstance(name, dict)
+    [(how, text)] = name.items()
+    return str(text if how == "Ref" else _BUCKETS[text])

@@ -65,6 +65,7 @@ class Processor:
     pixian: Pixian
     queues: Queues
     telemetry: Telemetry
+    require_no_loop: Callable[[Job, Settings], None]
     lane: Lane
     throttles: Throttles
     spending: Spending
@@ -90,6 +91,7 @@ class Processor:
                 settings = self._settings(job, give_up)
                 if not settings.flag("pipeline.enabled"):
                     raise Skipped("pipeline.enabled is false for this prefix.")
+                self.require_no_loop(job, settings)
                 if settings.flag("pipeline.paused"):
                     raise Held("Processing is paused. `make resume` continues it.")
                 key = keys.result_key(job.key, settings.result_suffix, settings)
@@ -126,6 +128,7 @@ class Processor:
                 self._require_writable(key, record, settings)
                 file = files.enter_context(TemporaryFile())
                 source = self.buckets.download(job, file, tags=settings.flag("pipeline.copy_tags"))
+                metadata.require_source(source.metadata)
                 prepared = prepare(file, settings, files)
 
                 # 5. Note the call in the lease, then call Pixian.

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Self
 
 import boto3
@@ -23,6 +23,7 @@ from pixian_s3.aws.spending import Spending
 from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.aws.throttles import Throttles
 from pixian_s3.lane import Lane
+from pixian_s3.output.loops import require_no_loop
 from pixian_s3.pixian.client import Pixian
 from pixian_s3.pixian.credentials import Credentials, parse
 from pixian_s3.process import Processor
@@ -56,6 +57,7 @@ class _Variables:
 class Environment(_Variables):
     """The environment variables of UploadFunction and RetryFunction."""
 
+    input_prefix: str
     output_bucket: str
     retry_queue_url: str
     dead_letter_queue_url: str
@@ -114,6 +116,11 @@ def build(environment: Environment) -> Processor:
         ),
         buckets=Buckets(boto3.client("s3", config=_S3), environment.output_bucket),
         telemetry=telemetry,
+        require_no_loop=partial(
+            require_no_loop,
+            output_bucket=environment.output_bucket,
+            input_prefix=environment.input_prefix,
+        ),
         now=time.time,
         seconds_left=lambda: math.inf,  # until an invocation begins
         sleep=time.sleep,

@@ -123,6 +123,16 @@ def is_result_of(existing: Mapping[str, str], job: Job, settings: Settings) -> b
     return made_from.items() <= existing.items() and is_made_with(existing, settings)
 
 
+def require_source(own: Mapping[str, str]) -> None:
+    """Check that an object in the input bucket, given its user metadata, isn't a result.
+
+    Raises:
+        Skipped: It is a result of this program, here or copied from an output bucket.
+    """
+    if own.keys() >= {_SOURCE_KEY, _PARAMETERS}:
+        raise Skipped("The file is a result of this program, so it isn't processed again.")
+
+
 def require_replaceable(
     key: str, existing: Mapping[str, str] | None, job: Job, settings: Settings
 ) -> None:
