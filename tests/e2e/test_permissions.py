@@ -147,13 +147,15 @@ def test_an_administrator_may_do_all_of_it(world: World) -> None:
 
 @pytest.mark.parametrize("who", MAY)
 def test_each_may_do_its_own_work_and_no_more(world: World, who: str) -> None:
-    answers = _as_uploader(world) if who == "uploader" else _as_function(world, who)
+    tried = calls(world.stack.outputs)
+    answers = _as_uploader(world) if who == "uploader" else probe(world, who, tried)
     assert {name for name, answer in answers.items() if answer == "allowed"} == MAY[who]
     # And nothing failed for another reason than that it was refused.
     assert set(answers.values()) <= {"allowed"} | REFUSED
 
 
-def _as_function(world: World, function: str) -> dict[str, str]:
+def probe(world: World, function: str, tried: Mapping[str, Call]) -> dict[str, str]:
+    """The answers to calls that are made with the role of a function."""
     functions = world.client("lambda")
     found = functions.get_function_configuration(FunctionName=world.stack.outputs[function])
     name = f"probe-{function}"
@@ -166,8 +168,7 @@ def _as_function(world: World, function: str) -> dict[str, str]:
         Timeout=60,
     )
     functions.get_waiter("function_active_v2").wait(FunctionName=name)
-    event = json.dumps(calls(world.stack.outputs))
-    answer = functions.invoke(FunctionName=name, Payload=event)["Payload"].read()
+    answer = functions.invoke(FunctionName=name, Payload=json.dumps(tried))["Payload"].read()
     functions.delete_function(FunctionName=name)
     return dict(json.loads(answer))
 
