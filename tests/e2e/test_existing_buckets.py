@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from admin.attach import attached, change, detached, existing_bucket, notifications
 from local.world import world
@@ -38,6 +39,21 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         found.client("s3").create_bucket(Bucket=SHOP)
         _notify_of_invoices(found)
         yield found
+
+
+def test_one_bucket_without_an_input_prefix_is_refused_at_deployment(shop: World) -> None:
+    cloudformation, name = shop.client("cloudformation"), shop.stack.stack_name
+    [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    kept = [each["ParameterKey"] for each in stack["Parameters"]]
+    parameters = [{"ParameterKey": each, "UsePreviousValue": True} for each in kept]
+    parameters[kept.index("InputPrefix")] = {"ParameterKey": "InputPrefix", "ParameterValue": ""}
+    with pytest.raises(ClientError, match="set InputPrefix"):
+        cloudformation.update_stack(
+            StackName=name,
+            UsePreviousTemplate=True,
+            Parameters=parameters,
+            Capabilities=["CAPABILITY_IAM"],
+        )
 
 
 def test_attach_leaves_the_other_notifications_as_they_are(shop: World) -> None:
