@@ -16,6 +16,7 @@ from admin.stack import STACK_FILE, Stack, add_stack_option, chosen, running_her
 from admin.terminal import confirm
 from pixian_s3.config.document import Configuration, parse
 from pixian_s3.errors import Fault, InvalidConfiguration
+from pixian_s3.output.loops import loops
 
 _POLL_SECONDS = 1
 _PATIENCE_SECONDS = 120
@@ -174,6 +175,18 @@ def require_stated_tests(configuration: Configuration) -> None:
         raise _refusal(faults)
 
 
+def require_no_loops(configuration: Configuration, stack: Stack) -> None:
+    """Check that results don't become images, in a stack that has one bucket for both.
+
+    Raises:
+        UserError: they do.
+    """
+    if stack.outputs["InputBucket"] != stack.outputs["OutputBucket"]:
+        return
+    if faults := list(loops(configuration, stack.outputs.get("InputPrefix", ""))):
+        raise _refusal(faults)
+
+
 def _refusal(faults: list[Fault]) -> UserError:
     lines = "\n".join(f"  {fault}" for fault in faults)
     return UserError(f"The configuration has errors:\n{lines}")
@@ -259,6 +272,7 @@ def _publish_file(file: Path, name: str | None, *, only_check: bool, yes: bool) 
     if stack is None:
         print("The configuration is valid.")
         return
+    require_no_loops(new, stack)
     latest = history(stack).latest
     if only_check:
         print_differences(in_force(stack), new)
@@ -283,6 +297,7 @@ def _roll_back(stack: Stack, *, yes: bool) -> None:
     try:
         new = check(document)
         require_stated_tests(new)
+        require_no_loops(new, stack)
     except UserError as error:
         raise UserError(
             f"Version {version} can't be published again. {error}\n"

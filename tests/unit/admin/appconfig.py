@@ -39,6 +39,8 @@ class FakeAppConfig:
         "ConfigurationEnvironment": "live",
         "ConfigurationProfile": "parameters",
         "ConfigurationStrategy": "at-once",
+        "InputBucket": "images",
+        "OutputBucket": "results",
     }
     exceptions = SimpleNamespace(
         ResourceNotFoundException=_NotFoundError, ConflictException=_ConflictError

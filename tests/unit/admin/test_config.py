@@ -115,6 +115,20 @@ def test_a_document_that_doesnt_state_test_is_refused(
     assert stack.document == TEST
 
 
+@pytest.mark.parametrize("option", ["--yes", "--check"])
+def test_it_refuses_results_that_would_become_images(
+    stack: FakeAppConfig, file: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    one_bucket = {"OutputBucket": "images", "InputPrefix": "photos/"}
+    monkeypatch.setattr(stack, "outputs", stack.outputs | one_bucket)
+    with pytest.raises(UserError, match=r"defaults\.pipeline\.result_key: .*another image"):
+        command(monkeypatch, str(file), option)
+    assert stack.document == TEST
+    apart = {"test": True, "pipeline": {"result_key": "cutouts/{path}{stem}{suffix}"}}
+    file.write_text(json.dumps({"defaults": apart}))
+    command(monkeypatch, str(file), option)
+
+
 def test_it_warns_but_publishes(
     stack: FakeAppConfig,
     file: Path,
