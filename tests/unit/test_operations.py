@@ -22,7 +22,7 @@ PATTERNS = [
     for block in re.findall(
         "```json\n(.*?)```", (ROOT / "docs/operations.md").read_text(), re.DOTALL
     )
-    if "detail-type" in block
+    if "Object Created" in block
 ]
 OPENINGS = tuple(
     opening.partition("…")[0]

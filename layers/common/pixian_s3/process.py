@@ -20,6 +20,7 @@ from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.aws.throttles import Throttles
 from pixian_s3.config.document import NO_SETTINGS, Budget, Settings
 from pixian_s3.errors import (
+    AccessDenied,
     AlreadyDone,
     BadRequest,
     Blocked,
@@ -164,7 +165,8 @@ class Processor:
                     )
                     self._put_sidecar(job, key, sidecar)
                 elif existing:
-                    self._retry_write(partial(self._remove_sidecar, job, key))
+                    with suppress(AccessDenied):  # as in `_remove_test_result`
+                        self._retry_write(partial(self._remove_sidecar, job, key))
                 self._remove_test_result(job, suffix, lease.record, settings)
             except PixianS3Error as raised:
                 error = raised
@@ -332,7 +334,9 @@ class Processor:
             if self.buckets.delete(key, keep=partial(metadata.is_not_test_of, job=job)):
                 self._remove_sidecar(job, key)
 
-        self._retry_write(remove)
+        # The role may not delete results from a bucket that the stack didn't create.
+        with suppress(AccessDenied):
+            self._retry_write(remove)
 
     def _write_report(self, job: Job, error: PixianS3Error, settings: Settings) -> None:
         report = documents.error_report(job, error, settings.form)

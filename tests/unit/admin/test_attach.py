@@ -55,6 +55,7 @@ class Shop:
         default_factory=lambda: {"InputBucket": "shop", "UploadRule": "rule"}
     )
     puts: list[dict[str, Any]] = field(default_factory=list)
+    stack_name: str = "shop"
 
     def client(self, service: str) -> Any:
         client = boto3.client(service)  # type: ignore[call-overload]
