@@ -569,16 +569,14 @@ def _named(resource: dict[str, Any] | str) -> str:
         start, bucket, rest = text[0].partition("${Bucket}")
         assert (start, bucket) == ("arn:${AWS::Partition}:s3:::", "${Bucket}")
         return f"{_bucket(text[1]['Bucket'])}{rest}"
-    if how == "Sub" and text.startswith("arn:${AWS::Partition}:s3:::${OutputBucket}"):
-        return text.partition(":::")[2].replace("${OutputBucket}", "OutputBucket")
     if how == "GetAtt":
         name, _, attribute = str(text).partition(".")
         assert attribute in {"Arn", "Id"}
         return name
     # Any other that is spelled out ends with the name of the one resource.
-    named = re.fullmatch(r"arn:\$\{AWS::Partition\}:[^*\s]+[:/]\$\{(\w+)\}", text)
+    named = re.fullmatch(r"arn:\$\{AWS::Partition\}:[^*\s]+[:/]\$\{(\w+)\}(/\*[.\w]+)?", text)
     assert named, text
-    return str(named[1])
+    return named[1] + (named[2] or "")
 
 
 def _bucket(name: object) -> str:
