@@ -119,7 +119,8 @@ class Backfill:
         self._s3 = stack.client("s3")
         self._input, self._output = self._outputs["InputBucket"], self._outputs["OutputBucket"]
         url = self._outputs["RetryQueueUrl"]
-        self._queue = Queue(stack.client("sqs"), url, self._input)
+        run_id = f"{datetime.fromtimestamp(now(), UTC):%Y-%m-%dT%H:%M:%SZ}"
+        self._queue = Queue(stack.client("sqs"), url, self._input, run_id)
         self._functions = self._read_functions()
         self._made_up = _MADE_UP if quote.is_made_up(self._functions.endpoint) else ""
 

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import batched
 from threading import Event
 from types import FrameType
@@ -32,11 +32,19 @@ ROOM_SECONDS = 60
 
 @dataclass(frozen=True)
 class Queue:
-    """The retry queue; `sqs` is a client, which threads share."""
+    """The retry queue.
+
+    Attributes:
+        sqs: A client, which threads share.
+        url: The queue's URL.
+        bucket: The input bucket.
+        run: Identifies this run of the command.
+    """
 
     sqs: Any
     url: str
     bucket: str
+    run: str
 
     def depth(self) -> int:
         """SQS's estimate of all messages: waiting, delayed and being processed."""
@@ -44,10 +52,11 @@ class Queue:
         return sum(int(about["Attributes"][name]) for name in _DEPTH)
 
     def message(self, image: Image) -> str:
-        """The job of an image, as if its upload had only just been noticed."""
+        """The job of an image; one that has an ending already is to be processed again."""
         source = image.object
         job = Job(self.bucket, source.key, source.etag, event_time=float(source.modified))
-        return job.to_message()
+        has_ended = image.result_at is not None or image.report_at is not None
+        return replace(job, again=self.run if has_ended else "").to_message()
 
 
 def send(  # noqa: PLR0913 - the work, the queue, its limit and the clock

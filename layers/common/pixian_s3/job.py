@@ -37,6 +37,8 @@ class Job:
         redrives: How often it was redriven from the dead-letter queue, once the message is
             processed.
         blocked_since: When the job was first blocked, in seconds since the epoch.
+        again: Not empty if an operator wants an upload that ended processed again; what ended in
+            the same request isn't. `make backfill` sets it with REPORTS=1 and TESTS=1.
     """
 
     bucket: str
@@ -48,11 +50,13 @@ class Job:
     failures: int = 0
     redrives: int = 0
     blocked_since: float | None = None
+    again: str = ""
 
     @property
     def upload_id(self) -> str:
-        """Identifies this upload among all uploads of the key."""
-        return self.version_id or f"{self.etag}#{self.sequencer}"
+        """Identifies this upload among all uploads of the key, and a request to repeat it."""
+        upload = self.version_id or f"{self.etag}#{self.sequencer}"
+        return f"{upload}#{self.again}" if self.again else upload
 
     def failed(self) -> Self:
         """The job after one more failure."""
@@ -135,6 +139,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "failures": (int,),
     "redrives": (int,),
     "blocked_since": (int, float, NoneType),
+    "again": (str,),
 }
 
 

@@ -74,7 +74,14 @@ def opened() -> Iterator[list[Work]]:
 def work(opened: list[Work], number: int, file: Path | str = ":memory:") -> Work:
     opened.append(Work(sqlite3.connect(file)))
     opened[-1].add(
-        Image(Object(f"{n:04}.jpg", f"e{n}", 1, 900 + n), "", False, f"{n:04}.png", "", f"r{n}")  # noqa: FBT003
+        Image(
+            Object(f"{n:04}.jpg", f"e{n}", 1, 900 + n),
+            "",
+            test=False,
+            result=f"{n:04}.png",
+            other="",
+            report=f"r{n}",
+        )
         for n in range(number)
     )
     return opened[-1]
@@ -83,7 +90,7 @@ def work(opened: list[Work], number: int, file: Path | str = ":memory:") -> Work
 def run(found: Work, sqs: Sqs, capacity: int = 1_000_000, stop: Event | None = None) -> int:
     return send(
         found,
-        Queue(sqs, "url", "input"),
+        Queue(sqs, "url", "input", "now"),
         capacity=lambda: capacity,
         now=lambda: 7.0,
         stop=stop or Event(),
@@ -97,6 +104,15 @@ def test_a_message_is_the_job_of_the_object_that_was_listed(opened: list[Work]) 
     (job,) = jobs_from_message(sqs.bodies[0])
     assert (job.bucket, job.key, job.etag) == ("input", "0000.jpg", "e0")
     assert (job.version_id, job.sequencer, job.event_time) == (None, "", 900.0)
+    assert job.again == ""
+
+
+def test_an_image_that_has_an_ending_is_to_be_processed_again(opened: list[Work]) -> None:
+    sqs, found = Sqs(), work(opened, 0)
+    photo = Object("a.jpg", "e", 1, 900)
+    found.add([Image(photo, "", test=False, result="a.png", other="", report="r", report_at=901)])
+    assert run(found, sqs) == 1
+    assert jobs_from_message(sqs.bodies[0])[0].again == "now"
 
 
 def test_all_are_sent_in_batches_of_ten_and_recorded(opened: list[Work]) -> None:

@@ -87,7 +87,12 @@ def is_final(metadata: Mapping[str, str]) -> bool:
 
 
 def is_of_upload(metadata: Mapping[str, str], job: Job) -> bool:
-    """Whether a result or report of the job's source is about the job's upload."""
+    """Whether a result or report of the job's source is about the job's upload.
+
+    False if the job wants the upload processed again. Then the parameters decide (`is_result_of`).
+    """
+    if job.again:
+        return False
     if job.version_id:
         return metadata.get(_VERSION_ID) == job.version_id
     upload = {_ETAG: job.etag, _VERSION_ID: "", _SEQUENCER: job.sequencer}
