@@ -51,14 +51,12 @@ pause: $(TOOLS)/admin/.done ## hold images back until `make resume`; to skip the
 resume: $(TOOLS)/admin/.done ## process the images that `make pause` held back; ask first if they cost credits [STACK= PREFIX= YES=1]
 	@exec $(ADMIN) -m admin.pause resume $(if $(PREFIX),--prefix "$$PREFIX") $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")
 
-<<<<<<< HEAD
 status: $(TOOLS)/admin/.done ## show lanes, queue, images, credits, balance and what blocks [STACK= JSON=1]
 	@exec $(ADMIN) -m admin.status $(if $(filter 1,$(JSON)),--json) $(if $(STACK),--stack "$$STACK")
-=======
+
 # Only YES=1 means yes, and anything but DRY_RUN=0 a dry run.
 backfill: $(TOOLS)/admin/.done ## process the images that are in the input bucket already; asks first [STACK= PREFIX= MANIFEST= SAMPLE= DRY_RUN=1 YES=1 WAIT=1 REPORTS=1 TESTS=1]
 	@exec $(ADMIN) -m admin.backfill $(if $(STACK),--stack "$$STACK") $(if $(PREFIX),--prefix "$$PREFIX") $(if $(MANIFEST),--manifest "$$MANIFEST") $(if $(SAMPLE),--sample "$$SAMPLE") $(if $(filter-out 0,$(DRY_RUN)),--dry-run) $(if $(filter 1,$(YES)),--yes) $(if $(filter 1,$(WAIT)),--wait) $(if $(filter 1,$(REPORTS)),--reports) $(if $(filter 1,$(TESTS)),--tests)
->>>>>>> fc238b6 (Process what is already in the input bucket: make backfill)
 
 redrive: $(TOOLS)/admin/.done ## move the messages in the dead-letter queue to the retry queue [STACK=]
 	@exec $(ADMIN) -m admin.redrive $(if $(STACK),--stack "$$STACK")
