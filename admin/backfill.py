@@ -364,7 +364,10 @@ class Backfill:
     def _ask(self, unsent: int) -> None:
         if self._options.yes:
             return
-        answer = input(f"\nSend {unsent:,} images for processing? [y/N] ")
+        try:
+            answer = input(f"\nSend {unsent:,} images for processing? [y/N] ")
+        except EOFError:
+            answer = ""
         if answer.strip().lower() not in ("y", "yes"):
             print("Nothing was sent.")
             sys.exit(1)

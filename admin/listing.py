@@ -339,10 +339,11 @@ def find(  # noqa: PLR0913 - what they are, where their endings are, and what is
                     made = {image.result, image.other} - {each.key, ""}
                     work.exclude([*made, *map(keys.sidecar_key, made)])
                 images.append((_with_times(image, work), settings))
-            looks = [_look(image, wanted) for image, _ in images]
-            found = pool.map(lambda key: head(key) if key else None, looks)
+            looks = {key for image, _ in images if (key := _look(image, wanted))}
+            found = dict(zip(looks, pool.map(head, looks), strict=True))
             missing = []
-            for (image, settings), about in zip(images, found, strict=True):
+            for image, settings in images:
+                about = found.get(_look(image, wanted))
                 if ending := _ending(image, settings, about, wanted):
                     left_out[ending] += 1
                 else:

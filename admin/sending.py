@@ -141,7 +141,7 @@ def _in_parallel(
         if stop.is_set() or is_refused:
             break
         under_way.add(pool.submit(_send_batch, batch, queue, stop))
-        if len(under_way) >= 2 * _THREADS:
+        if len(under_way) >= _THREADS:
             done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
             for each in done:
                 yield each.result()

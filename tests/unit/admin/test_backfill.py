@@ -153,7 +153,7 @@ def photos(number: int, prefix: str = "paid/") -> list[str]:
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    terminal = io.StringIO(text + "\n")
+    terminal = io.StringIO(text)
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdin", terminal)
 
@@ -217,7 +217,7 @@ def test_without_a_terminal_it_sends_nothing_unless_told_so(shop: Shop) -> None:
     assert shop.queued() == []
 
 
-@pytest.mark.parametrize("says", ["", "n", "no", "yep"])
+@pytest.mark.parametrize("says", ["", "\n", "n\n", "no\n", "yep\n"])
 def test_nothing_is_sent_before_a_person_says_yes(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, says: str
 ) -> None:
@@ -231,7 +231,7 @@ def test_nothing_is_sent_before_a_person_says_yes(
 
 def test_after_a_yes_all_are_sent(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.put(*photos(25))
-    answer(monkeypatch, "y")
+    answer(monkeypatch, "y\n")
     shop.run()
     assert shop.queued() == photos(25)
 
@@ -328,7 +328,7 @@ def test_ctrl_c_in_the_middle_and_a_second_run_send_each_image_once(
 
 def test_two_at_once_are_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.put(*photos(3))
-    answer(monkeypatch, "y")
+    answer(monkeypatch, "y\n")
 
     def send(*arguments: Any, **more: Any) -> int:
         with pytest.raises(UserError, match="already running"):
