@@ -19,14 +19,16 @@ from typing import Any, TextIO
 from botocore.exceptions import ClientError
 
 from admin import quote
-from admin.config import in_force
+from admin.config import document_in_force
 from admin.errors import UserError, run
 from admin.listing import KEPT_SECONDS, Group, Metadata, Wanted, Work, find, inventoried, listed
 from admin.sending import Queue, send, stopping
 from admin.stack import Stack, add_stack_option, chosen
+from admin.terminal import confirm
 from pixian_s3.config.document import Budget, Configuration
-from pixian_s3.errors import Blocked
-from pixian_s3.pixian.credentials import parse
+from pixian_s3.config.document import parse as parse_configuration
+from pixian_s3.errors import Blocked, InvalidConfiguration
+from pixian_s3.pixian.credentials import parse as parse_credentials
 
 STATE = Path(__file__).parent.parent / ".backfill"
 """What was sent, a file for each retry queue; so that a second run doesn't send it again."""
@@ -128,14 +130,11 @@ class Backfill:
         """Find, quote, ask, send and follow, as far as the options say.
 
         Raises:
-            UserError: Something is wrong with the stack or the options.
-            SystemExit: Nobody can be asked (2), or the answer wasn't yes (1).
+            UserError: Something is wrong with the stack or the options, or the answer wasn't yes.
+            NeedsAnswer: There is nobody to ask.
             KeyboardInterrupt: Ctrl-C; what was sent is recorded.
         """
         options = self._options
-        if not (options.dry_run or options.yes or sys.stdin.isatty()):
-            print("This command asks before it sends anything. In scripts: YES=1.", file=sys.stderr)
-            sys.exit(2)
         configuration = self._configuration()
         with self._work() as work:
             self._print_left_out(self._find(work, configuration))
@@ -151,7 +150,8 @@ class Backfill:
                 return
             charged = self._charged()
             if unsent:
-                self._ask(unsent)
+                print()
+                confirm(f"Send {unsent:,} images for processing?", yes=options.yes)
                 self._send(work, seconds, unsent)
             if options.wait:
                 self._follow(work, unsent + waiting, charged)
@@ -179,10 +179,13 @@ class Backfill:
                 work.close()
 
     def _configuration(self) -> Configuration:
-        configuration = in_force(self._stack)
-        if configuration == Configuration({}, {}):
-            raise UserError("No usable configuration is in force. Publish one: make config FILE=…")
-        return configuration
+        try:
+            return parse_configuration(document_in_force(self._stack))
+        except InvalidConfiguration as error:
+            raise UserError(
+                f"The configuration in force can't be used: {error}\n"
+                "Publish another one: make config FILE=…"
+            ) from error
 
     def _find(self, work: Work, configuration: Configuration) -> Counter[str]:
         prefix, manifest = self._prefix(), self._options.manifest
@@ -249,7 +252,7 @@ class Backfill:
         secret = self._outputs["CredentialsSecretArn"]
         found = self._stack.client("secretsmanager").get_secret_value(SecretId=secret)
         try:
-            return quote.Pixian(self._functions.endpoint, parse(found["SecretString"]))
+            return quote.Pixian(self._functions.endpoint, parse_credentials(found["SecretString"]))
         except Blocked as error:
             print(f"Pixian can't be asked for prices: {error}")
             return None
@@ -360,17 +363,6 @@ class Backfill:
         return int(self._item("pace").get("lanes", {}).get("N", self._functions.start))
 
     # ---- send ---------------------------------------------------------------------------------
-
-    def _ask(self, unsent: int) -> None:
-        if self._options.yes:
-            return
-        try:
-            answer = input(f"\nSend {unsent:,} images for processing? [y/N] ")
-        except EOFError:
-            answer = ""
-        if answer.strip().lower() not in ("y", "yes"):
-            print("Nothing was sent.")
-            sys.exit(1)
 
     def _send(self, work: Work, seconds: float, unsent: int) -> None:
         progress = Progress(unsent, "sent")
