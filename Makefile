@@ -90,7 +90,7 @@ test: $(LOCAL) $(PHOTOGRAPHS) ## run every test that needs no cloud account, wit
 
 # ---- longer runs ----------------------------------------------------------------------------
 
-.PHONY: bench simulate corpus faults verify-live pixian-credentials
+.PHONY: bench simulate corpus faults attack verify-live pixian-credentials
 bench: $(LOCAL) ## compare a minimal Lambda function with ours: calls, time, memory
 	@exec $(PYTHON) -m benchmarks.bench
 
@@ -102,6 +102,9 @@ corpus: $(DEV) ## process thousands of malformed files with the upload function 
 
 faults: $(DEV) $(TOOLS)/model/.done ## inject every fault at every step and check how the image ends [SEED= COUNT= ONLY=]
 	@exec $(PYTHON) -m tests.fault_injection $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(if $(ONLY),--only $(ONLY))
+
+attack: $(DEV) ## attack the program with random steps until a promise breaks [SEED= STEPS= SABOTAGE=1]
+	@exec $(PYTHON) -m tests.stateful $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS)) $(if $(SABOTAGE),--sabotage)
 
 verify-live: pixian-credentials $(DEV) $(PHOTOGRAPHS) ## check our assumptions against the real Pixian, in test mode [PIXIAN_API_ID= PIXIAN_API_SECRET= PIXIAN_ENDPOINT=]
 	@exec $(PYTHON) -m pytest -q tests/contract/test_service.py tests/contract/test_assumptions.py --live
