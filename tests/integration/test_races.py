@@ -195,6 +195,33 @@ def test_an_older_upload_is_skipped_though_the_format_changed_since(
     assert (len(world.pixian.calls), world.output_keys()) == (1, ["shoes/a.png"])
 
 
+def test_it_is_skipped_though_another_file_of_that_stem_came_between(world: World) -> None:
+    older, newer = world.upload(body=A), world.upload(body=B)
+    world.process(newer)
+    change_format(world)
+    world.process(world.upload("shoes/a.gif", b"no image"))
+    world.process(older)
+    assert (len(world.pixian.calls), "shoes/a.jpg" in world.output_keys()) == (1, False)
+
+
+def test_a_killed_attempt_is_not_paid_for_again_though_the_format_changed_since(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = world.upload()
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Leases, "release", die)
+        with pytest.raises(KeyboardInterrupt):
+            world.process(job)
+    world.pass_deadline()
+    change_format(world)
+    world.process(job)
+    assert (len(world.pixian.calls), world.output_keys()) == (1, ["shoes/a.png"])
+
+
 def test_an_older_upload_has_no_result_beside_the_report_of_a_newer_one(world: World) -> None:
     # Given a newer upload that was given up, and whose lease is gone
     older, newer = world.upload(body=A), world.upload(body=B)
@@ -323,6 +350,27 @@ def test_a_result_without_a_sidecar_removes_that_of_the_result_before(world: Wor
     world.configure()
     world.processor = world._connect()
     world.process(world.upload(body=B))
+    assert world.output_keys() == ["shoes/a.png"]
+
+
+def test_one_that_was_killed_before_it_did_leaves_that_to_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure(defaults={"pipeline": {"sidecar": True}})
+    world.process(world.upload(body=A))
+    world.configure()
+    world.processor = world._connect()
+    job = world.upload(body=B)
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Buckets, "delete", die)
+        with pytest.raises(KeyboardInterrupt):
+            world.process(job)
+    world.pass_deadline()
+    world.process(job)
     assert world.output_keys() == ["shoes/a.png"]
 
 

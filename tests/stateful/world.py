@@ -198,6 +198,7 @@ class World:
 
     def _new_lane(self) -> Processor:
         environment = wiring.Environment(
+            input_prefix="",
             output_bucket=OUTPUT,
             retry_queue_url="retries",
             dead_letter_queue_url="dead",

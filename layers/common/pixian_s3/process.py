@@ -111,7 +111,7 @@ class Processor:
                 unsent = lease.interrupted and record.redrives == job.redrives
                 if (given_up := record.has_given_up(job)) and not unsent:
                     raise Skipped("This upload was given up. Redrive its dead letter instead.")
-                suffix = record.suffix_for(job, settings.digest) or settings.result_suffix
+                suffix = self._suffix(job, lease, settings)
                 key = keys.result_key(job.key, suffix, settings)
                 found = self._found(job, key)
                 # A file whose result would overwrite another's leaves the record of that one alone.
@@ -183,7 +183,7 @@ class Processor:
             try:
                 if error is None or isinstance(error, AlreadyDone):
                     if error:
-                        self._complete_sidecar(job, key, found.result, settings)
+                        self._repair_sidecar(job, key, found.result, settings)
                     if found.report:
                         self._retry_write(partial(self._remove_report, job))
                 elif isinstance(error, Rejected | NotFound):
@@ -244,6 +244,18 @@ class Processor:
     def _found(self, job: Job, key: str) -> _Found:
         result = self.buckets.head(key) if key else None
         return _Found(result, self.buckets.report(keys.report_key(job.key)))
+
+    def _suffix(self, job: Job, lease: Lease, settings: Settings) -> str:
+        """The suffix under which this source has, or is expected to have, its result."""
+        record = lease.record
+        expected = record.suffix_for(job, settings.digest) or settings.result_suffix
+        if lease.interrupted or record.source not in {"", job.key}:
+            # The record may not know the result, and the format may have been changed since.
+            other = ".jpg" if expected == ".png" else ".png"
+            result = self.buckets.head(keys.result_key(job.key, other, settings))
+            if result and metadata.is_at_least_of_upload(result.metadata, job):
+                return other
+        return expected
 
     def _require_new(
         self, job: Job, key: str, found: _Found, record: Record, settings: Settings
@@ -308,19 +320,20 @@ class Processor:
         keep = partial(metadata.is_of_other_source, job=job)
         self.buckets.delete(keys.sidecar_key(key), keep)
 
-    def _complete_sidecar(
-        self, job: Job, key: str, result: Head | None, settings: Settings
-    ) -> None:
-        """Write the sidecar of this upload's result, which an earlier attempt didn't come to."""
-        if not (settings.flag("pipeline.sidecar") and result):
-            return
-        if not metadata.is_of_upload(result.metadata, job):
+    def _repair_sidecar(self, job: Job, key: str, result: Head | None, settings: Settings) -> None:
+        """Do what an earlier attempt didn't come to after it stored this upload's result."""
+        if not (result and metadata.is_of_upload(result.metadata, job)):
             return
         sidecar = self.buckets.head(keys.sidecar_key(key))
-        if not (sidecar and metadata.is_of_upload(sidecar.metadata, job)):
+        if sidecar and metadata.is_of_upload(sidecar.metadata, job):
+            return
+        if settings.flag("pipeline.sidecar"):
             same = metadata.is_made_with(result.metadata, settings)
             form = settings.form if same else None
             self._put_sidecar(job, key, documents.sidecar(job, form, key, result.metadata))
+        elif sidecar:
+            with suppress(AccessDenied):  # as in `_remove_test_result`
+                self._retry_write(partial(self._remove_sidecar, job, key))
 
     def _remove_test_result(
         self, job: Job, suffix: str, before: Record, settings: Settings

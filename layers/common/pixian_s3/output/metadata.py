@@ -109,6 +109,13 @@ def is_not_test_of(existing: Mapping[str, str], job: Job) -> bool:
     return existing.get(_TEST) != "true" or is_of_other_source(existing, job)
 
 
+def is_at_least_of_upload(existing: Mapping[str, str], job: Job) -> bool:
+    """Whether a result was made from the job's upload, or from a newer one of its source."""
+    if is_of_other_source(existing, job):
+        return False
+    return is_of_upload(existing, job) or is_newer_than(existing, job)
+
+
 def is_made_with(existing: Mapping[str, str], settings: Settings) -> bool:
     """Whether a result was made with these parameters."""
     return existing.get(_PARAMETERS) == settings.digest
