@@ -109,7 +109,8 @@ class Buckets:
             if "kms:Decrypt" in str(error):
                 raise Rejected(
                     "The file is encrypted with a KMS key that this service can't use. Upload it "
-                    "again without that key."
+                    "again without that key, or ask the person who runs this service to allow the "
+                    "key (BucketKmsKeyArns), then upload it again."
                 ) from error
             raise
         into.seek(0)
