@@ -164,7 +164,8 @@ class Ledger:
             if upload is None or upload.key != uploads[0].key:
                 continue
             for newer in uploads[upload.number :]:
-                if newer.ended_at is not None and newer.ended_at < tick:
+                # What a user deleted may have been all that told of the newer one's ending.
+                if newer.ended_at is not None and newer.ended_at < tick and not newer.taken:
                     yield f"a {what} of {upload} came after {newer} had ended"
                     break
 

@@ -114,11 +114,9 @@ class Processor:
                 suffix = self._suffix(job, lease, settings)
                 key = keys.result_key(job.key, suffix, settings)
                 found = self._found(job, key)
-                # A file whose result would overwrite another's leaves the record of that one alone.
-                other = found.result and metadata.is_of_other_source(found.result.metadata, job)
-                if not (other or record.is_newer_than(job)):
-                    record = record.for_upload(job)
                 self._require_new(job, key, found, record, settings)
+                # Not before: what is skipped or in conflict leaves the record of another alone.
+                record = record.for_upload(job)
                 if give_up or given_up:
                     raise Exhausted(give_up or "This upload was given up.")
 
@@ -191,6 +189,8 @@ class Processor:
             except RetryLater as failed_write:
                 error = failed_write
             retryable = error if isinstance(error, RetryLater) else None
+            if isinstance(error, AlreadyDone) and not record.is_newer_than(job):
+                record = record.for_upload(job)
             if error is None or isinstance(error, AlreadyDone):
                 record = record.mark_done(job, suffix, settings.digest)
             elif isinstance(error, Rejected | NotFound) or (cutout and isinstance(error, Skipped)):
