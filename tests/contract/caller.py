@@ -15,9 +15,10 @@ import requests
 from PIL import Image
 from requests_toolbelt import MultipartEncoder
 
-from pixian_s3.pixian import client, inputs
+from pixian_s3.pixian import inputs
 from pixian_s3.pixian.client import Pixian
 from pixian_s3.pixian.credentials import Credentials
+from pixian_s3.pixian.endpoint import remove_background_url
 from pixian_s3.pixian.inputs import Base64, Upload, Url
 from tests.contract.guard import GuardedSession
 from tests.contract.samples import Sample, sample
@@ -96,7 +97,7 @@ class Caller:
         """Send what the client wouldn't."""
         body = MultipartEncoder({"test": "true"} | dict(fields))
         return self._session.post(
-            client.remove_background_url(self.endpoint),
+            remove_background_url(self.endpoint),
             params=query,
             data=body,
             auth=self._auth(credentials or self.credentials),

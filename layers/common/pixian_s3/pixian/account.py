@@ -13,8 +13,8 @@ import requests
 
 from pixian_s3.attempt import MAX_CREDITS
 from pixian_s3.errors import Unavailable, plain
-from pixian_s3.pixian.client import remove_background_url
 from pixian_s3.pixian.credentials import Credentials
+from pixian_s3.pixian.endpoint import remove_background_url
 from pixian_s3.pixian.receiving import Adapter, receiving_within
 from pixian_s3.pixian.redaction import redacted
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO, Self
-from urllib.parse import urlsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -28,6 +27,7 @@ from pixian_s3.errors import (
     sentence,
 )
 from pixian_s3.pixian.credentials import Credentials
+from pixian_s3.pixian.endpoint import remove_background_url
 from pixian_s3.pixian.inputs import Fields, Image
 from pixian_s3.pixian.receiving import Adapter, receiving_within
 from pixian_s3.pixian.redaction import redacted
@@ -49,7 +49,6 @@ MAX_IDLE_SECONDS = 30
 invocations, the service or a NAT gateway may close it. A request on such a connection fails after
 it was sent, and would count as one that may have been charged."""
 
-_PATH = "/api/v2/remove-background"
 _CHUNK_BYTES = 1 << 16
 _MAX_ERROR_BYTES = 1 << 16
 _MAX_MESSAGE = 250
@@ -204,12 +203,6 @@ def call_seconds(size: int) -> float:
     """The longest that sending so many bytes, the answer and writing the result can take."""
     sending = size / SLOWEST_BYTES_PER_SECOND
     return CONNECT_TIMEOUT_SECONDS + sending + READ_TIMEOUT_SECONDS + WRITING_SECONDS
-
-
-def remove_background_url(endpoint: str) -> str:
-    """The URL to post to; an endpoint that has a path is used unchanged."""
-    has_path = urlsplit(endpoint).path not in ("", "/")
-    return endpoint if has_path else endpoint.rstrip("/") + _PATH
 
 
 @contextmanager
