@@ -22,6 +22,9 @@ PHOTOGRAPHS := $(TOOLS)/photographs/.done
 export PYTHONPATH := $(CURDIR)/layers/common:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
 export UV_PYTHON_PREFERENCE := system
+ifdef REGION
+export AWS_DEFAULT_REGION := $(REGION)
+endif
 
 .PHONY: help
 help: ## list the commands
@@ -38,9 +41,12 @@ demo: $(LOCAL) $(PHOTOGRAPHS) ## upload photographs to the local stack and show 
 
 # ---- operate it in AWS ----------------------------------------------------------------------
 
-.PHONY: deploy config status pause resume redrive attach detach backfill
+.PHONY: deploy outputs config status pause resume redrive attach detach backfill
 deploy: $(TOOLS)/admin/.done $(TOOLS)/sam/.done ## build and deploy to your AWS account, asking for the parameters [ARCHITECTURE=]
 	@exec $(ADMIN) -m admin.deploy $(if $(ARCHITECTURE),--architecture "$$ARCHITECTURE")
+
+outputs: $(TOOLS)/admin/.done ## print the outputs of a stack: its buckets, queues, functions and logs [STACK= REGION=]
+	@exec $(ADMIN) -m admin.outputs $(if $(STACK),--stack "$$STACK")
 
 config: $(TOOLS)/admin/.done ## check a configuration, show what changes and what will cost credits, ask, and publish it [FILE= STACK= YES=1]; CHECK=1: publish nothing; SHOW=1: show what is in force; ROLLBACK=1: back to the version before
 	@exec $(ADMIN) -m admin.config $(if $(FILE),"$$FILE") $(if $(CHECK),--check) $(if $(SHOW),--show) $(if $(ROLLBACK),--rollback) $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")

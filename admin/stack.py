@@ -88,7 +88,10 @@ class AwsStack:
                 f"Can't find the stack {name}: {error}\n"
                 "Check its name, your AWS credentials and the region (AWS_DEFAULT_REGION)."
             ) from error
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+        # A stack whose creation failed has none.
+        outputs = {
+            output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])
+        }
         return cls(found["StackName"], outputs)
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - as in Stack

@@ -34,6 +34,7 @@ class FakeAppConfig:
     deployments: list[dict[str, Any]] = field(default_factory=list)
     listed: int = 50
 
+    stack_name = "pixian-s3"
     outputs = {  # noqa: RUF012 - of a Stack
         "ConfigurationApplication": "app",
         "ConfigurationEnvironment": "live",

@@ -19,6 +19,7 @@ def _dont_wait(params: dict[str, Any], **_: object) -> None:
 @dataclass
 class Queues:
     outputs: dict[str, str]
+    stack_name: str = "pixian-s3"
 
     def client(self, service: str) -> Any:
         client = boto3.client(service)  # type: ignore[call-overload]

@@ -1,0 +1,27 @@
+"""What `make outputs` prints."""
+
+import pytest
+
+from admin.errors import UserError
+from admin.outputs import print_outputs
+from tests.unit.admin.stacks import NAME, FakeCloudFormation, FakeStack
+
+
+def _stack(*outputs: dict[str, str]) -> FakeStack:
+    return FakeStack({}, FakeCloudFormation({"StackStatus": "X", "Outputs": list(outputs)}))
+
+
+def test_each_output_is_printed_with_its_description(capsys: pytest.CaptureFixture[str]) -> None:
+    stack = _stack(
+        {"OutputKey": "OutputBucket", "OutputValue": "out", "Description": "Cutouts appear here"},
+        {"OutputKey": "Input", "OutputValue": "in"},
+    )
+    print_outputs(stack)
+    assert capsys.readouterr().out == (
+        "Input         in\nOutputBucket  out\n              (Cutouts appear here)\n"
+    )
+
+
+def test_a_stack_whose_deployment_failed_has_none() -> None:
+    with pytest.raises(UserError, match=f"make deploy STACK={NAME}"):
+        print_outputs(_stack())
