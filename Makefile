@@ -41,12 +41,15 @@ demo: $(LOCAL) $(PHOTOGRAPHS) ## upload photographs to the local stack and show 
 
 # ---- operate it in AWS ----------------------------------------------------------------------
 
-.PHONY: deploy credentials outputs config status pause resume redrive attach detach backfill
+.PHONY: deploy credentials check-stack outputs config status pause resume redrive attach detach backfill
 deploy: $(TOOLS)/admin/.done $(TOOLS)/sam/.done ## build and deploy to your AWS account, asking for the parameters [ARCHITECTURE=]
 	@exec $(ADMIN) -m admin.deploy $(if $(ARCHITECTURE),--architecture "$$ARCHITECTURE")
 
 credentials: $(TOOLS)/admin/.done ## ask for Pixian's API id and secret, try them with a free call, and store them [STACK= REGION=]; YES=1: store them even if Pixian refuses them
 	@exec $(ADMIN) -m admin.credentials $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")
+
+check-stack: $(TOOLS)/admin/.done ## send one picture through the stack in test mode, which is free, and follow it to its result [PHOTO= PREFIX= STACK= REGION=]
+	@exec $(ADMIN) -m admin.check_stack $(if $(PHOTO),--photo "$$PHOTO") $(if $(PREFIX),--prefix "$$PREFIX") $(if $(STACK),--stack "$$STACK")
 
 outputs: $(TOOLS)/admin/.done ## print the outputs of a stack: its buckets, queues, functions and logs [STACK= REGION=]
 	@exec $(ADMIN) -m admin.outputs $(if $(STACK),--stack "$$STACK")
