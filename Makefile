@@ -41,7 +41,7 @@ demo: $(LOCAL) $(PHOTOGRAPHS) ## upload photographs to the local stack and show 
 
 # ---- operate it in AWS ----------------------------------------------------------------------
 
-.PHONY: deploy credentials check-stack outputs config status pause resume redrive attach detach backfill
+.PHONY: deploy credentials check-stack outputs config status pause resume redrive attach detach backfill delete
 deploy: $(TOOLS)/admin/.done $(TOOLS)/sam/.done ## build and deploy to your AWS account, asking for the parameters [ARCHITECTURE=]
 	@exec $(ADMIN) -m admin.deploy $(if $(ARCHITECTURE),--architecture "$$ARCHITECTURE")
 
@@ -78,6 +78,9 @@ attach: $(TOOLS)/admin/.done ## let an existing input bucket send its events to 
 
 detach: $(TOOLS)/admin/.done ## undo `make attach` [STACK= DRY_RUN=1 YES=1]
 	@exec $(ADMIN) -m admin.detach $(if $(filter 1,$(DRY_RUN)),--dry-run) $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")
+
+delete: $(TOOLS)/admin/.done ## delete the stack, after saying what is lost and kept, and saving the messages of its queues [STACK= REGION= FILE= YES=1]; BUCKETS=1: its buckets and their files, too
+	@exec $(ADMIN) -m admin.delete $(if $(filter 1,$(BUCKETS)),--buckets) $(if $(FILE),--file "$$FILE") $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")
 
 # ---- check and test it ----------------------------------------------------------------------
 
