@@ -42,8 +42,8 @@ demo: $(LOCAL) $(PHOTOGRAPHS) ## upload photographs to the local stack and show 
 # ---- operate it in AWS ----------------------------------------------------------------------
 
 .PHONY: deploy credentials check-stack outputs config status pause resume redrive attach detach backfill delete
-deploy: $(TOOLS)/admin/.done $(TOOLS)/sam/.done ## build and deploy to your AWS account, asking for the parameters [ARCHITECTURE=]
-	@exec $(ADMIN) -m admin.deploy $(if $(ARCHITECTURE),--architecture "$$ARCHITECTURE")
+deploy: $(TOOLS)/admin/.done $(TOOLS)/sam/.done ## check the AWS account, then build and deploy, asking only what has no good default [STACK= REGION= ARCHITECTURE= PARAMETERS= YES=1]
+	@exec $(ADMIN) -m admin.deploy $(if $(ARCHITECTURE),--architecture "$$ARCHITECTURE") $(if $(PARAMETERS),--parameters "$$PARAMETERS") $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")
 
 credentials: $(TOOLS)/admin/.done ## ask for Pixian's API id and secret, try them with a free call, and store them [STACK= REGION=]; YES=1: store them even if Pixian refuses them
 	@exec $(ADMIN) -m admin.credentials $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")

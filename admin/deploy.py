@@ -2,17 +2,20 @@
 
 import argparse
 import os
-import shlex
-import shutil
 import subprocess
 import sys
-import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
-from admin.errors import UserError, run
+from admin import preflight
+from admin.cloudformation import Described, values
+from admin.errors import NeedsAnswer, UserError, run
+from admin.outputs import print_outputs
+from admin.parameters import Answers, Parameter, as_words, from_words, of_template, resolve
+from admin.preflight import Target
+from admin.terminal import confirm
 
 ROOT = Path(__file__).parent.parent
 ARCHITECTURES = ("x86_64", "arm64")
@@ -21,13 +24,16 @@ ANSWERS = ROOT / "samconfig.local.toml"
 """The answers of the last deployment, defaults of the next; not in version control."""
 
 _SAM = ROOT / ".tools/sam/bin/sam"
+_DEFAULT_NAME = "pixian-s3"
+_TO_ASK = ("AlarmEmail", "AlarmTopicArn")
+"""Who is told of alarms has no good default. The first one that the template has is asked for."""
 
 
 def build(architecture: str) -> None:
     """Build for one architecture.
 
-    The questions come after the build, and they include the architecture. The built template allows
-    only the one that its packages were fetched for, or functions would fail to import them.
+    The built template allows only the one that its packages were fetched for, or functions would
+    fail to import them.
     """
     overrides = ("--parameter-overrides", f"Architecture={architecture}")
     _sam("build", "--build-dir", str(BUILT), *overrides)
@@ -44,80 +50,167 @@ def only(architecture: str, template: str) -> str:
     return template.replace(both, one)
 
 
-def answers(config: str) -> dict[str, str]:
-    """The template's parameters in a configuration file of SAM."""
-    deploy = tomllib.loads(config).get("default", {}).get("deploy", {}).get("parameters", {})
-    pairs = (each.partition("=") for each in shlex.split(deploy.get("parameter_overrides", "")))
-    return {name: value for name, _, value in pairs if value}
+def to_ask(known: Mapping[str, Parameter]) -> list[Parameter]:
+    """The parameters without a good default."""
+    chosen = next((name for name in _TO_ASK if name in known), None)
+    return [each for each in known.values() if each.default is None or each.name == chosen]
 
 
-def require_aws() -> str:
-    """The account and region to deploy to, in words.
+def ask(parameter: Parameter) -> str:
+    """Ask a person for a value until it is a possible one.
 
     Raises:
-        UserError: AWS can't be reached with the settings of this shell, or it isn't AWS.
+        UserError: There are no more answers.
     """
-    if redirected := [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]:
-        raise UserError(
-            f"{redirected[0]} is set, so this command wouldn't deploy to AWS. "
-            f"Unset it first: unset {' '.join(redirected)}"
+    print(f"\n{parameter.description}")
+    while True:
+        try:
+            value = input(f"{parameter.name}: ").strip()
+        except EOFError:
+            raise UserError("\nNothing was deployed.") from None
+        if not (fault := parameter.fault(value)):
+            return value
+        print(f"It {fault}.")
+
+
+def plan(
+    target: Target, stack: Described | None, before: Mapping[str, str], after: Mapping[str, str]
+) -> Iterator[str]:
+    """What the deployment does, a line each."""
+    if stack is None:
+        yield f"Creates the stack {target.stack_name}: buckets, queues, functions and alarms."
+        yield "It spends no credits until you publish a configuration that does."
+    else:
+        yield f"Updates the stack {target.stack_name}. Published configurations and files stay."
+    for name, value in after.items():
+        if before.get(name) != value:
+            old = f"{before[name] or '(empty)'} -> " if name in before else ""
+            yield f"  {name}: {old}{value or '(empty)'}"
+
+
+def faults(known: Mapping[str, Parameter], given: Mapping[str, str]) -> Iterator[str]:
+    """The values that CloudFormation would refuse."""
+    for name, value in given.items():
+        if fault := known[name].fault(value):
+            yield f"{name} is {value or 'empty'}, but {fault}."
+
+
+def require_answers(missing: Iterable[Parameter], *, yes: bool) -> None:
+    """Check that nothing must be asked for.
+
+    Raises:
+        NeedsAnswer: Something must; says all of it.
+    """
+    lines = [f'- PARAMETERS="{each.name}=…": {each.description}' for each in missing]
+    if not yes:
+        lines.append("- YES=1: deploy without a question")
+    if lines:
+        told = "\n".join(lines)
+        raise NeedsAnswer(
+            f"Without a terminal, nothing can be asked. Nothing was deployed. Add:\n{told}"
         )
-    session = boto3.Session()
-    if not session.region_name:
-        raise UserError("No AWS region is set. Set one: export AWS_DEFAULT_REGION=eu-central-1")
-    try:
-        identity = session.client("sts").get_caller_identity()
-    except (BotoCoreError, ClientError) as error:
-        raise UserError(
-            f"Can't use your AWS credentials: {error}\n"
-            "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        ) from error
-    return f"account {identity['Account']} in {session.region_name}"
+
+
+def deploy(name: str | None, architecture: str | None, words: str, *, yes: bool) -> Target:
+    """Check, ask, build and deploy; return where to.
+
+    Args:
+        name: The stack's; None for that of the last deployment.
+        architecture: Of the functions; None for that of the stack or the last deployment.
+        words: Parameters, as `Name=value Name=value`.
+        yes: Whether to deploy without a question.
+    """
+    preflight.require_no_redirection(os.environ)
+    answers = Answers.load(ANSWERS)
+    name = name or answers.stack_name or _DEFAULT_NAME
+    if answers.stack_name != name:
+        answers = Answers(name)
+    target = preflight.find_target(name, answers.region)
+    print(f"Deploying to account {target.account} in {target.region}.", flush=True)
+    if answers.region not in ("", target.region):
+        print(f"Note: {name} was last deployed in {answers.region}, where it stays unchanged.")
+    stack = preflight.current(target)
+    known = of_template((ROOT / "template.yaml").read_text())
+    given = from_words(words, known) | ({"Architecture": architecture} if architecture else {})
+    deployed = values(stack)
+    wanted = resolve(known.values(), given, deployed, answers.values)
+    if found := [*preflight.problems(target, stack, wanted), *faults(known, wanted)]:
+        raise UserError("\n".join(found))
+    for note in preflight.notes(target, stack, wanted):
+        print(f"Note: {note}")
+    answered = {*given, *answers.values, *deployed}
+    missing = [each for each in to_ask(known) if each.name not in answered]
+    if not sys.stdin.isatty():
+        require_answers(missing, yes=yes)
+    wanted |= {each.name: ask(each) for each in missing}
+    defaults = {each.name: each.default for each in known.values() if each.default is not None}
+    print("\n".join(plan(target, stack, defaults | deployed, wanted)))
+    confirm("Deploy?", yes=yes)
+    Answers(name, target.region, wanted).save(ANSWERS)
+    build(wanted["Architecture"])
+    _sam(
+        "deploy",
+        *("--template-file", str(BUILT / "template.yaml"), "--stack-name", name),
+        *("--region", target.region, "--resolve-s3", "--capabilities", "CAPABILITY_IAM"),
+        *("--no-confirm-changeset", "--no-fail-on-empty-changeset"),
+        *("--parameter-overrides", *as_words(wanted)),
+    )
+    return target
+
+
+def _next_steps(target: Target) -> str:
+    stack = f"STACK={target.stack_name}"
+    if boto3.Session().region_name != target.region:
+        stack += f" REGION={target.region}"
+    return (
+        "\nNext:\n"
+        f"  make credentials {stack}   asks for Pixian's API ID and secret, and tries them\n"
+        f"  make check-stack {stack}   sends one picture through the stack, for free\n"
+    )
 
 
 def main() -> None:
-    """Check the credentials, build, ask for the parameters and deploy."""
+    """Check, ask, build and deploy, and print the outputs."""
     parser = argparse.ArgumentParser(
         prog="python -m admin.deploy",
-        usage="%(prog)s [--architecture x86_64|arm64]\n       make deploy [ARCHITECTURE=arm64]",
-        description="Build the stack and deploy it to AWS, asking for its parameters.",
+        usage="%(prog)s [--stack NAME] [--architecture x86_64|arm64] [--parameters WORDS] [--yes]\n"
+        "       make deploy [STACK=NAME] [REGION=eu-central-1] [ARCHITECTURE=arm64]\n"
+        '                   [PARAMETERS="MaxConcurrency=50 RampMinutes=5"] [YES=1]',
+        description="Check the account, then build the stack and deploy it to AWS.",
+    )
+    parser.add_argument(
+        "--stack", metavar="NAME", help="default: that of the last deployment, or pixian-s3"
     )
     parser.add_argument(
         "--architecture",
         choices=ARCHITECTURES,
-        help="processor of the functions; default: that of the last deployment, or x86_64",
+        help="processor of the functions; default: that of the stack, or x86_64",
     )
-    arguments = parser.parse_args()
-    where = require_aws()
-    if not sys.stdin.isatty():
-        raise UserError(
-            "`make deploy` asks for the parameters, so it needs a terminal. Without one, run\n"
-            "`sam build` and `sam deploy --resolve-s3 --capabilities CAPABILITY_IAM`, each with\n"
-            "--parameter-overrides."
-        )
-    if not ANSWERS.exists():
-        shutil.copyfile(ROOT / "samconfig.toml", ANSWERS)
-    parameters = answers(ANSWERS.read_text())
-    parameters["Architecture"] = (
-        arguments.architecture or parameters.get("Architecture") or ARCHITECTURES[0]
+    parser.add_argument(
+        "--parameters",
+        default="",
+        help="of the template, each as Name=value; default: those of the stack",
     )
-    print(f"Deploying to {where}. Building for {parameters['Architecture']} first …", flush=True)
-    build(parameters["Architecture"])
-    overrides = [f"{name}={value}" for name, value in parameters.items()]
-    template = str(BUILT / "template.yaml")
-    _sam("deploy", "--guided", "--template-file", template, "--parameter-overrides", *overrides)
+    parser.add_argument("--yes", action="store_true", help="deploy without a question")
+    given = parser.parse_args()
+    target = deploy(given.stack, given.architecture, given.parameters, yes=given.yes)
+    print_outputs(target)
+    print(_next_steps(target))
 
 
 def _sam(*arguments: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        [_SAM, *arguments, "--config-file", str(ANSWERS)],
+        [_SAM, *arguments, "--config-file", str(ROOT / "samconfig.toml")],
         cwd=ROOT,
         env=os.environ | {"PATH": path},  # `sam build` looks for a python3.13 that has pip
         check=False,
     )
     if done.returncode:
-        raise UserError(f"sam {arguments[0]} failed.")
+        raise UserError(
+            f"sam {arguments[0]} failed. Run `make deploy` again, which says what to do if the "
+            "stack was left unfinished."
+        )
 
 
 if __name__ == "__main__":
