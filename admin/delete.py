@@ -5,10 +5,12 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from admin.cloudformation import Described, buckets, describe, failures
 from admin.errors import NeedsAnswer, UserError, run
@@ -37,6 +39,9 @@ _POLL_SECONDS = 2
 _SAVING_SECONDS = 1800
 """Messages may be delayed, or in the hands of a function, for 15 minutes."""
 
+_QUIET_SECONDS = 60
+"""SQS's counts may lag by a minute, so the queues must have had no other message for so long."""
+
 _HIDDEN_SECONDS = 7200
 """How long saved messages stay hidden in their queue, where they are kept."""
 
@@ -58,38 +63,41 @@ def _counts(stack: Stack, output: str) -> dict[str, int]:
     return {name: int(attributes[name]) for name in names}
 
 
-def save(stack: Stack, file: Path, patience_seconds: float = _SAVING_SECONDS) -> int:
+def save(stack: Stack, file: Path) -> int:
     """Write all messages of both queues to a new file, and return their number.
 
     A line for each: a JSON object with the queue, the keys of the images and the message's body.
-    The messages stay in their queues, hidden for two hours. RetryFunction receives none meanwhile.
+    The messages stay in their queues, hidden for two hours. Nothing else may receive them.
 
     Raises:
         UserError: The file can't be written, or not all messages could be received in this time.
     """
-    saved = {name: set[str]() for name in _QUEUES}
-    deadline = time.monotonic() + patience_seconds
     try:
-        with file.open("x") as lines, _nothing_received_by(stack):
-            while not _settled(stack, saved):
-                for name, output in _QUEUES.items():
-                    for message in _received(stack.client("sqs"), stack.outputs[output]):
-                        if message["MessageId"] not in saved[name]:
-                            saved[name].add(message["MessageId"])
-                            print(_line(name, message["Body"]), file=lines, flush=True)
-                if time.monotonic() > deadline:
+        lines = file.open("x")
+    except OSError as error:
+        raise UserError(f"Can't write {file}: {error.strerror}. Nothing was deleted.") from error
+    saved = {name: set[str]() for name in _QUEUES}
+    started = quiet_since = time.monotonic()
+    with lines:
+        while time.monotonic() - quiet_since < _QUIET_SECONDS or not _settled(stack, saved):
+            for name, output in _QUEUES.items():
+                for message in _received(stack.client("sqs"), stack.outputs[output]):
+                    if message["MessageId"] not in saved[name]:
+                        saved[name].add(message["MessageId"])
+                        print(_line(name, message["Body"]), file=lines, flush=True)
+            if not _settled(stack, saved):
+                quiet_since = time.monotonic()
+                if quiet_since - started > _SAVING_SECONDS:
                     raise UserError(
                         "Not all messages could be received. Nothing was deleted; the messages "
                         f"saved in {file} are processed after two hours. Run the command again."
                     )
-                time.sleep(_POLL_SECONDS)
-    except OSError as error:
-        raise UserError(f"Can't write {file}: {error.strerror}. Nothing was deleted.") from error
+            time.sleep(_POLL_SECONDS)
     return sum(map(len, saved.values()))
 
 
 @contextmanager
-def _nothing_received_by(stack: Stack) -> Iterator[None]:
+def nothing_received(stack: Stack) -> Iterator[None]:
     """RetryFunction receives no messages; if the context fails, it does so again."""
     functions = stack.client("lambda")
     [mapping] = functions.list_event_source_mappings(FunctionName=stack.outputs["RetryFunction"])[
@@ -101,7 +109,9 @@ def _nothing_received_by(stack: Stack) -> Iterator[None]:
             time.sleep(_POLL_SECONDS)
         yield
     except BaseException:
-        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+        # It may be deleted by now.
+        with suppress(ClientError):
+            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
         raise
 
 
@@ -268,15 +278,15 @@ def delete(stack: Stack, *, file: Path, with_buckets: bool, yes: bool) -> None:
         _type_name(name)
     else:
         confirm(f"Delete the stack {name}?", yes=yes)
-    if any(waiting.values()):
-        print("Saving the messages. This may take 15 minutes if images are being processed …")
-        print(f"Saved {save(stack, file)} messages in {file}.")
-    if with_buckets:
-        for bucket in created.values():
+    with nothing_received(stack) if any(waiting.values()) else nullcontext():
+        if any(waiting.values()):
+            print("Saving the messages. This may take 15 minutes if images are being processed …")
+            print(f"Saved {save(stack, file)} messages in {file}.", flush=True)
+        for bucket in created.values() if with_buckets else ():
             print(f"Emptying {bucket} …", flush=True)
             print(f"Deleted {remove_bucket(stack.client('s3'), bucket)} versions, and the bucket.")
-    print("Deleting the stack. This takes a few minutes …", flush=True)
-    delete_stack(stack)
+        print("Deleting the stack. This takes a few minutes …", flush=True)
+        delete_stack(stack)
     print(f"Deleted the stack {name}.")
     if created and not with_buckets:
         print(

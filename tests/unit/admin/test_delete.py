@@ -47,6 +47,7 @@ def stack(
     monkeypatch: pytest.MonkeyPatch,
 ) -> FakeStack:
     monkeypatch.setattr(delete, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(delete, "_QUIET_SECONDS", 0)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     stack = deployed()
     sqs = boto3.client("sqs")
@@ -131,14 +132,19 @@ def test_messages_are_not_saved_without_consent(
 
 
 def test_processing_goes_on_if_not_all_messages_can_be_saved(
-    stack: FakeStack, functions: Lambda, tmp_path: Path
+    stack: FakeStack,
+    functions: Lambda,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A function holds the message.
     send(stack, "RetryQueueUrl", JOB)
     stack.client("sqs").receive_message(QueueUrl=stack.outputs["RetryQueueUrl"])
+    monkeypatch.setattr(delete, "_SAVING_SECONDS", 0)
     with pytest.raises(UserError, match="Nothing was deleted"):
-        delete.save(stack, tmp_path / "messages.jsonl", patience_seconds=0)
+        run(stack, tmp_path)
     assert functions.changes == [False, True]
+    assert stack.cloudformation.deleted == []
 
 
 def test_saved_messages_are_never_overwritten(
@@ -149,7 +155,7 @@ def test_saved_messages_are_never_overwritten(
     with pytest.raises(UserError, match="File exists"):
         run(stack, tmp_path)
     assert (tmp_path / "messages.jsonl").read_text() == "precious"
-    assert (functions.changes, stack.cloudformation.deleted) == ([], [])
+    assert (functions.changes, stack.cloudformation.deleted) == ([False, True], [])
 
 
 def test_buckets_are_deleted_with_all_versions_once_the_name_is_typed(
