@@ -1,9 +1,11 @@
 """What `make outputs` prints."""
 
+import boto3
 import pytest
 
 from admin.errors import UserError
 from admin.outputs import print_outputs
+from admin.stack import AwsStack
 from tests.unit.admin.stacks import NAME, FakeCloudFormation, FakeStack
 
 
@@ -25,3 +27,9 @@ def test_each_output_is_printed_with_its_description(capsys: pytest.CaptureFixtu
 def test_a_stack_whose_deployment_failed_has_none() -> None:
     with pytest.raises(UserError, match=f"make deploy STACK={NAME}"):
         print_outputs(_stack())
+
+
+def test_a_stack_without_outputs_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    described = {"StackName": NAME, "StackStatus": "ROLLBACK_COMPLETE"}
+    monkeypatch.setattr(boto3, "client", lambda _: FakeCloudFormation(described))
+    assert AwsStack.find(NAME) == AwsStack(NAME, {})
