@@ -21,7 +21,7 @@ def describe(cloudformation: Any, name: str) -> Described | None:  # noqa: ANN40
         if "does not exist" in str(error):
             return None
         raise
-    return None if found["StackStatus"] == "DELETE_COMPLETE" else dict(found)
+    return dict(found)
 
 
 def values(described: Described | None) -> dict[str, str]:

@@ -216,7 +216,7 @@ def notes(target: Target, stack: Described | None, values: Mapping[str, str]) ->
     """What may make trouble, and what couldn't be checked; arguments as for `problems`."""
     if stack and stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE":
         yield f"The last update failed and was undone.{_reasons(target)}"
-    yield from _limits(target, stack, int(values.get("MaxConcurrency", 0)))
+    yield from _limits(target, stack, int(float(values.get("MaxConcurrency", 0))))
     yield from _rights(target)
 
 

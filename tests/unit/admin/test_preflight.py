@@ -13,7 +13,7 @@ from admin import preflight
 from admin.cloudformation import Described
 from admin.errors import UserError
 from admin.preflight import Target, current, find_target, notes, problems, require_no_redirection
-from tests.template import ROOT, properties
+from tests.template import ROOT, TEMPLATE, properties
 from tests.unit.admin.stacks import REGION, FakeCloudFormation, client_error, event
 
 NAME = "pixian-s3"
@@ -213,6 +213,7 @@ def test_a_stack_in_a_failed_state_is_told_with_its_cause(
 @pytest.mark.usefixtures("account")
 def test_a_stack_of_another_program_is_refused() -> None:
     assert "another program's" in told(STACK | {"Description": "A shop"})
+    assert told(STACK | {"Description": TEMPLATE["Description"]}) == ""
 
 
 @pytest.mark.usefixtures("account")
