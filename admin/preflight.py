@@ -21,7 +21,7 @@ _UNRESERVED = 100
 
 _FAILED_CREATION = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 
-RIGHTS: Mapping[str, tuple[str, ...]] = {
+PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "arn:{partition}:cloudformation:{region}:{account}:stack/{stack}/*": (
         "cloudformation:CreateChangeSet",
         "cloudformation:ExecuteChangeSet",
@@ -49,7 +49,7 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
     ),
     "*": ("appconfig:CreateApplication",),
 }
-"""A part of the rights that a deployment takes, by resource: enough to find a missing service."""
+"""A part of what a deployment takes, by resource: enough to find a service that is missing."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,9 @@ def current(target: Target) -> Described | None:
     try:
         found = describe(target.client("cloudformation"), target.stack_name)
     except ClientError as error:
-        raise UserError(f"Can't look the stack up: {error}\n{GUIDE} lists the rights.") from error
+        raise UserError(
+            f"Can't look the stack up: {error}\n{GUIDE} lists the permissions."
+        ) from error
     # A change set that was never executed leaves this behind.
     return None if found and found["StackStatus"] == "REVIEW_IN_PROGRESS" else found
 
@@ -217,7 +219,7 @@ def notes(target: Target, stack: Described | None, values: Mapping[str, str]) ->
     if stack and stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE":
         yield f"The last update failed and was undone.{_reasons(target)}"
     yield from _limits(target, stack, int(float(values.get("MaxConcurrency", 0))))
-    yield from _rights(target)
+    yield from _permissions(target)
 
 
 def _limits(target: Target, stack: Described | None, wanted: int) -> Iterator[str]:
@@ -244,19 +246,19 @@ def _limits(target: Target, stack: Described | None, wanted: int) -> Iterator[st
         )
 
 
-def _rights(target: Target) -> Iterator[str]:
-    """The rights that IAM says are missing; the simulation doesn't know all kinds of policies."""
+def _permissions(target: Target) -> Iterator[str]:
+    """What IAM's simulation says is missing; it doesn't know all kinds of policies."""
     if target.caller.endswith(":root"):
         return
     try:
         denied = list(_denied(target))
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code")
-        yield f"Your rights couldn't be checked ({code}). {GUIDE} lists those that it takes."
+        yield f"Your permissions couldn't be checked ({code}). {GUIDE} lists those that it takes."
         return
     if denied:
         yield (
-            f"You seem to lack these rights, so the deployment may fail: {', '.join(denied)}. "
+            f"You seem to lack these permissions, so the deployment may fail: {', '.join(denied)}. "
             f"{GUIDE} has a policy with all that it takes."
         )
 
@@ -267,7 +269,7 @@ def _denied(target: Target) -> Iterator[str]:
     # arn:aws:sts::123456789012:assumed-role/NAME/SESSION, without the role's path
     if ":assumed-role/" in principal:
         principal = iam.get_role(RoleName=principal.split("/")[1])["Role"]["Arn"]
-    for resource, actions in RIGHTS.items():
+    for resource, actions in PERMISSIONS.items():
         answer = iam.simulate_principal_policy(
             PolicySourceArn=principal,
             ActionNames=list(actions),

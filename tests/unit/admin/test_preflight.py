@@ -240,27 +240,27 @@ def test_an_account_that_cannot_reserve_is_noted_before_the_first_deployment(
     assert noted(STACK) == ""
 
 
-def test_missing_rights_are_noted(account: Account) -> None:
+def test_missing_permissions_are_noted(account: Account) -> None:
     account.iam.denied = ("sqs:CreateQueue", "iam:CreateRole")
     assert "fail: iam:CreateRole, sqs:CreateQueue. docs/deploying.md has a policy" in noted()
     assert account.iam.asked == {USER}
 
 
-def test_the_rights_of_a_session_are_those_of_its_role(account: Account) -> None:
+def test_the_permissions_of_a_session_are_those_of_its_role(account: Account) -> None:
     assert noted(caller=f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/ann") == ""
     assert account.iam.asked == {f"arn:aws:iam::{ACCOUNT}:role/path/deployer"}
 
 
-def test_rights_that_cannot_be_checked_are_noted(account: Account) -> None:
+def test_permissions_that_cannot_be_checked_are_noted(account: Account) -> None:
     account.iam.refusal = client_error("AccessDenied")
     assert "couldn't be checked (AccessDenied)" in noted()
     assert noted(caller=f"arn:aws:iam::{ACCOUNT}:root") == ""
 
 
-def test_the_documented_policy_has_the_rights_that_are_checked() -> None:
+def test_the_documented_policy_has_the_permissions_that_are_checked() -> None:
     guide = (ROOT / preflight.GUIDE).read_text()
     statements = policy(guide)["Statement"]
-    for resource, actions in preflight.RIGHTS.items():
+    for resource, actions in preflight.PERMISSIONS.items():
         for action in actions:
             assert any(allows(each, action, target().fill(resource)) for each in statements), action
 
