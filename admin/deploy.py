@@ -111,8 +111,10 @@ def require_answers(missing: Iterable[Parameter], *, yes: bool) -> None:
         )
 
 
-def deploy(name: str | None, architecture: str | None, words: str, *, yes: bool) -> Target:
-    """Check, ask, build and deploy; return where to.
+def deploy(
+    name: str | None, architecture: str | None, words: str, *, yes: bool
+) -> tuple[Target, dict[str, str]]:
+    """Check, ask, build and deploy; return where to, and the values of the parameters.
 
     Args:
         name: The stack's; None for that of the last deployment.
@@ -155,15 +157,17 @@ def deploy(name: str | None, architecture: str | None, words: str, *, yes: bool)
         *("--no-confirm-changeset", "--no-fail-on-empty-changeset"),
         *("--parameter-overrides", *as_words(wanted)),
     )
-    return target
+    return target, wanted
 
 
-def _next_steps(target: Target) -> str:
+def _next_steps(target: Target, parameters: Mapping[str, str]) -> str:
     stack = f"STACK={target.stack_name}"
     if boto3.Session().region_name != target.region:
         stack += f" REGION={target.region}"
+    attach = f"  make attach {stack}   lets your input bucket send its events to the stack\n"
     return (
         "\nNext:\n"
+        f"{attach if parameters.get('ExistingInputBucket') else ''}"
         f"  make credentials {stack}   asks for Pixian's API ID and secret, and tries them\n"
         f"  make check-stack {stack}   sends one picture through the stack, for free\n"
     )
@@ -193,9 +197,9 @@ def main() -> None:
     )
     parser.add_argument("--yes", action="store_true", help="deploy without a question")
     given = parser.parse_args()
-    target = deploy(given.stack, given.architecture, given.parameters, yes=given.yes)
+    target, parameters = deploy(given.stack, given.architecture, given.parameters, yes=given.yes)
     print_outputs(target)
-    print(_next_steps(target))
+    print(_next_steps(target, parameters))
 
 
 def _sam(*arguments: str) -> None:

@@ -226,6 +226,16 @@ def test_the_next_commands_name_a_region_that_the_shell_does_not(
     assert "make check-stack STACK=pixian-s3 REGION=eu-west-1" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("commands")
+def test_a_bucket_of_ones_own_must_be_attached(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "--yes", "--parameters", "AlarmTopicArn=")
+    assert "make attach" not in capsys.readouterr().out
+    run(monkeypatch, "--yes", "--parameters", "ExistingInputBucket=photos")
+    assert "make attach STACK=pixian-s3 " in capsys.readouterr().out
+
+
 def test_the_cli_is_asked_no_questions_and_no_tracked_file_changes(
     commands: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
