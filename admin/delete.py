@@ -205,7 +205,7 @@ def _summary(
     yield "- the functions with their logs, the alarms, and the table of leases"
     yield "- the secret with Pixian's API ID and secret"
     for queue, number in waiting.items():
-        yield f"- {queue}, which has {number or 'no'} messages"
+        yield f"- {queue}, which has {_counted(number, 'message')}"
     if with_buckets:
         for bucket in created.values():
             yield f"- the bucket {bucket} with all its files, and all their versions, for ever"
@@ -225,6 +225,10 @@ def _kept(stack: Stack, created: Mapping[str, str], *, with_buckets: bool) -> It
         yield "  (If you ran `make attach`, answer no and run `make detach` first.)"
     if application := stack.outputs.get("ConfigurationApplication"):
         yield f"- the AppConfig application {application} with every configuration you published"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _type_name(name: str) -> None:
@@ -281,10 +285,11 @@ def delete(stack: Stack, *, file: Path, with_buckets: bool, yes: bool) -> None:
     with nothing_received(stack) if any(waiting.values()) else nullcontext():
         if any(waiting.values()):
             print("Saving the messages. This may take 15 minutes if images are being processed …")
-            print(f"Saved {save(stack, file)} messages in {file}.", flush=True)
+            print(f"Saved {_counted(save(stack, file), 'message')} in {file}.", flush=True)
         for bucket in created.values() if with_buckets else ():
             print(f"Emptying {bucket} …", flush=True)
-            print(f"Deleted {remove_bucket(stack.client('s3'), bucket)} versions, and the bucket.")
+            removed = remove_bucket(stack.client("s3"), bucket)
+            print(f"Deleted {_counted(removed, 'version')}, and the bucket.")
         print("Deleting the stack. This takes a few minutes …", flush=True)
         delete_stack(stack)
     print(f"Deleted the stack {name}.")

@@ -88,7 +88,7 @@ def test_it_says_what_is_lost_and_what_stays_and_keeps_the_buckets(
     run(stack, tmp_path)
     lost, _, kept = capsys.readouterr().out.partition("It keeps:\n")
     assert "- the secret with Pixian's" in lost
-    assert "- RetryQueue, which has no messages" in lost
+    assert "- RetryQueue, which has 0 messages" in lost
     assert "- the bucket photos with its files" in kept
     assert "- the AppConfig application app" in kept
     assert "deploy again under another name" in kept
@@ -104,11 +104,14 @@ def test_nothing_is_deleted_without_an_answer(stack: FakeStack, tmp_path: Path) 
 
 
 def test_messages_are_saved_before_the_stack_is_deleted(
-    stack: FakeStack, functions: Lambda, tmp_path: Path
+    stack: FakeStack, functions: Lambda, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     send(stack, "RetryQueueUrl", JOB)
     send(stack, "DeadLetterQueueUrl", "no job")
     run(stack, tmp_path)
+    told = capsys.readouterr().out
+    assert "- RetryQueue, which has 1 message\n" in told
+    assert "Saved 2 messages in " in told
     lines = (tmp_path / "messages.jsonl").read_text().splitlines()
     assert sorted(map(json.loads, lines), key=str) == [
         {"queue": "DeadLetterQueue", "keys": [], "body": "no job"},
