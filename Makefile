@@ -41,7 +41,7 @@ demo: $(LOCAL) $(PHOTOGRAPHS) ## upload photographs to the local stack and show 
 
 # ---- operate it in AWS ----------------------------------------------------------------------
 
-.PHONY: deploy credentials check-stack outputs config status pause resume redrive attach detach backfill delete
+.PHONY: deploy credentials check-stack outputs config status look pause resume redrive attach detach backfill delete
 deploy: $(TOOLS)/admin/.done $(TOOLS)/sam/.done ## check the AWS account, then build and deploy, asking only what has no good default [STACK= REGION= ARCHITECTURE= PARAMETERS= YES=1]
 	@exec $(ADMIN) -m admin.deploy $(if $(ARCHITECTURE),--architecture "$$ARCHITECTURE") $(if $(PARAMETERS),--parameters "$$PARAMETERS") $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")
 
@@ -69,6 +69,9 @@ status: $(TOOLS)/admin/.done ## show lanes, queue, images, credits, balance and 
 # Only YES=1 means yes, and anything but DRY_RUN=0 a dry run.
 backfill: $(TOOLS)/admin/.done ## process the images that are in the input bucket already; asks first [STACK= PREFIX= MANIFEST= SAMPLE= DRY_RUN=1 YES=1 WAIT=1 REPORTS=1 TESTS=1]
 	@exec $(ADMIN) -m admin.backfill $(if $(STACK),--stack "$$STACK") $(if $(PREFIX),--prefix "$$PREFIX") $(if $(MANIFEST),--manifest "$$MANIFEST") $(if $(SAMPLE),--sample "$$SAMPLE") $(if $(filter-out 0,$(DRY_RUN)),--dry-run) $(if $(filter 1,$(YES)),--yes) $(if $(filter 1,$(WAIT)),--wait) $(if $(filter 1,$(REPORTS)),--reports) $(if $(filter 1,$(TESTS)),--tests)
+
+look: $(TOOLS)/admin/.done ## show the newest results beside their originals, on a page [STACK= PREFIX= LAST=50 FAILED=1 OUT=look-out MEGABYTES=1000]
+	@exec $(ADMIN) -m admin.look $(if $(PREFIX),--prefix "$$PREFIX") $(if $(LAST),--last "$$LAST") $(if $(filter 1,$(FAILED)),--failed) $(if $(OUT),--out "$$OUT") $(if $(MEGABYTES),--megabytes "$$MEGABYTES") $(if $(STACK),--stack "$$STACK")
 
 redrive: $(TOOLS)/admin/.done ## move the messages in the dead-letter queue to the retry queue [STACK=]
 	@exec $(ADMIN) -m admin.redrive $(if $(STACK),--stack "$$STACK")
@@ -146,7 +149,7 @@ lock: | $(UV) ## compile the pinned requirements after a change to pyproject.tom
 setup: $(LOCAL) $(PHOTOGRAPHS) $(TOOLS)/admin/.done $(TOOLS)/checkov/.done ## download everything now, to work offline later
 
 clean: ## remove environments, tools and local state
-	rm -rf $(VENV) $(TOOLS) .local .aws-sam demo-out .coverage
+	rm -rf $(VENV) $(TOOLS) .local .aws-sam demo-out look-out .coverage
 
 # ---- what is fetched ------------------------------------------------------------------------
 

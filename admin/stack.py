@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -97,6 +98,11 @@ class AwsStack:
     def client(self, service: str) -> Any:  # noqa: ANN401 - as in Stack
         """A client with the credentials from the environment."""
         return boto3.client(service)  # type: ignore[call-overload]
+
+
+def prices_are_real(pixian_endpoint: str) -> bool:
+    """Whether the credits mean anything: the fake Pixian, on this machine, makes up its prices."""
+    return urlsplit(pixian_endpoint).hostname not in {"127.0.0.1", "::1", "localhost"}
 
 
 def running_here(path: Path) -> LocalStack | None:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
 from admin.stack import Stack
 
@@ -45,11 +44,6 @@ def follow(stack: Stack, stop: threading.Event) -> Iterator[dict[str, Any]]:
     while not last:
         last = stop.wait(_POLL_SECONDS)
         yield from log.read()
-
-
-def prices_are_real(pixian_endpoint: str) -> bool:
-    """Whether the credits mean anything: the fake Pixian, on this machine, makes up its prices."""
-    return urlsplit(pixian_endpoint).hostname not in {"127.0.0.1", "::1", "localhost"}
 
 
 class AttemptLines:

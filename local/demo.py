@@ -15,8 +15,8 @@ from typing import Any, Self
 
 from admin.config import in_force
 from admin.errors import UserError
-from admin.stack import STACK_FILE, LocalStack, running_here
-from local.attempts import AttemptLines, AttemptLog, prices_are_real
+from admin.stack import STACK_FILE, LocalStack, prices_are_real, running_here
+from local.attempts import AttemptLines, AttemptLog
 from local.ministack import ROOT
 from local.outcomes import Output, Uploaded, wait_for
 from local.page import Exhibit, Shown, page

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from admin.config import check, publish
 from admin.errors import UserError
-from admin.stack import STACK_FILE, LocalStack, running_here
-from local.attempts import AttemptLines, follow, prices_are_real
+from admin.stack import STACK_FILE, LocalStack, prices_are_real, running_here
+from local.attempts import AttemptLines, follow
 from local.deployment import deploy
 from local.fake_pixian import StandIn
 from local.ministack import ROOT, MiniStack

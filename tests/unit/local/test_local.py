@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from admin.errors import UserError
-from local.attempts import AttemptLines, prices_are_real, shortened
+from admin.stack import prices_are_real
+from local.attempts import AttemptLines, shortened
 from local.demo import Plan
 from local.page import Exhibit, Shown, page
 
