@@ -1,25 +1,28 @@
 """Upload images, wait for the results, and show them on a page: `make demo`."""
 
-import json
 import os
 import shlex
-import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from glob import glob
 from pathlib import Path
 from typing import Any, Self
 
+from PIL import Image
+
 from admin.config import in_force
 from admin.errors import UserError
+from admin.look.fetch import described, listing
+from admin.look.records import Outcome, Record, missing
+from admin.look.write import write
 from admin.stack import STACK_FILE, LocalStack, prices_are_real, running_here
 from local.attempts import AttemptLines, AttemptLog
 from local.ministack import ROOT
 from local.outcomes import Output, Uploaded, wait_for
-from local.page import Exhibit, Shown, page
 from local.world import (
     DIRECTORY,
     configuration_from_environment,
@@ -28,10 +31,12 @@ from local.world import (
     world,
 )
 from pixian_s3.config.document import Configuration
-from pixian_s3.config.parameters import Value
 
 _PHOTOGRAPHS = ROOT / ".tools/photographs/skimage/data"
-_DEFAULT_IMAGES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+_DEFAULT_IMAGES = ("chelsea.png", "coffee.png", "rocket.jpg")
+# The photographs are small. This one is enlarged, to show edges at the size of a camera's pictures.
+_ENLARGED = "astronaut.png"
+_ENLARGED_PIXELS = (3584, 3584)
 _CONFIGURATION = ROOT / "local/demo.json"
 _PATIENCE_SECONDS = 240
 _LOG_SECONDS = 5
@@ -58,7 +63,7 @@ class Plan:
         """Read IMAGES, PREFIX and OUT; the default for IMAGES is a few photographs."""
         named = _named_images(os.environ.get("IMAGES", ""))
         prefix = os.environ.get("PREFIX") or ("" if named else None)
-        images = named or tuple(_PHOTOGRAPHS / name for name in _DEFAULT_IMAGES)
+        images = named or (_enlarged(), *(_PHOTOGRAPHS / name for name in _DEFAULT_IMAGES))
         return cls(images, prefix, Path(os.environ.get("OUT") or "demo-out"))
 
     def prefixes(self, configuration: Configuration) -> list[str]:
@@ -101,20 +106,32 @@ def _files(match: Path) -> list[Path]:
     return images
 
 
+def _enlarged() -> Path:
+    """A photograph of 12.8 megapixels, made once from a smaller one."""
+    file = DIRECTORY / "photographs" / Path(_ENLARGED).with_suffix(".jpg")
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_suffix(".part")
+        with Image.open(_PHOTOGRAPHS / _ENLARGED) as small:
+            large = small.resize(_ENLARGED_PIXELS, Image.Resampling.LANCZOS)
+        large.save(unfinished, "JPEG", quality=90)
+        unfinished.replace(file)
+    return file
+
+
 def main() -> int:
     """Run the demo; return 0 if all images were processed, else 1."""
     exit_on_signal()
     plan = Plan.read()
     with _stack() as stack:
-        exhibits = _show(plan, stack)
-        endpoint = stack.pixian_endpoint
-    index = plan.out / "index.html"
-    index.write_text(page(exhibits, endpoint, prices=prices_are_real(endpoint)))
-    shown = [one for exhibit in exhibits for one in exhibit.shown]
-    failed = [one for one in shown if not one.after]
-    for one in failed:
-        print(f"{one.key}: {one.problem}", file=sys.stderr)
-    print(f"{len(shown) - len(failed)} of {len(shown)} images have a result. Open {index}")
+        records = _records(plan, stack)
+        print("Fetching the results …", flush=True)
+        now = datetime.now(UTC)
+        index = write(records, stack, plan.out, "Demo", now=now, limit_bytes=sys.maxsize)
+    failed = [record for record in records if record.outcome is not Outcome.PROCESSED]
+    for record in failed:
+        print(f"{record.source}: {record.error}", file=sys.stderr)
+    print(f"{len(records) - len(failed)} of {len(records)} images have a result. Open {index}")
     return min(len(failed), 1)
 
 
@@ -133,34 +150,40 @@ def _stack() -> Iterator[LocalStack]:
         yield started
 
 
-def _show(plan: Plan, stack: LocalStack) -> list[Exhibit]:
+def _records(plan: Plan, stack: LocalStack) -> list[Record]:
+    """Upload the images, and return what became of them."""
     configuration = in_force(stack)
     prefixes = plan.prefixes(configuration)
     log = AttemptLog(stack)
     list(log.read())  # skip what happened before
-    uploads = {(i, p): _upload(i, p, stack) for i in plan.images for p in prefixes}
+    uploads = [_upload(image, prefix, stack) for image in plan.images for prefix in prefixes]
     print(f"Uploaded {len(uploads)} images. Waiting for the results …", flush=True)
-    progress = _Progress(list(uploads.values()), stack, log)
-    outputs = dict(wait_for(progress.uploads, stack, _PATIENCE_SECONDS, progress.print_new))
+    progress = _Progress(uploads, stack, log)
+    outputs = dict(wait_for(uploads, stack, _PATIENCE_SECONDS, progress.print_new))
     if len(outputs) == len(uploads):
         progress.print_last()
+    records = _described(outputs, configuration, stack)
     return [
-        Exhibit(
-            image.name,
-            _copy(image, plan.out),
-            [
-                _collect(
-                    uploads[image, p],
-                    outputs.get(uploads[image, p]),
-                    configuration.settings_for(p).values,
-                    plan.out,
-                    stack,
-                )
-                for p in prefixes
-            ],
-        )
-        for image in plan.images
+        records.get(outputs[upload].key) or _missing(upload, configuration)
+        if upload in outputs
+        else _missing(upload, configuration)
+        for upload in uploads
     ]
+
+
+def _described(
+    outputs: dict[Uploaded, Output], configuration: Configuration, stack: LocalStack
+) -> dict[str, Record]:
+    """The records of results and reports, by key."""
+    wanted, found = {output.key for output in outputs.values()}, listing(stack)
+    objects = [each for each in found if each.key in wanted]
+    records = described(stack, configuration, objects, {each.key for each in found})
+    return {record.result or record.report or "": record for record in records}
+
+
+def _missing(upload: Uploaded, configuration: Configuration) -> Record:
+    error = f"No result or error report appeared within {_PATIENCE_SECONDS} s."
+    return missing(upload.key, upload.etag, error, configuration)
 
 
 class _Progress:
@@ -205,41 +228,6 @@ def _upload(image: Path, prefix: str, stack: LocalStack) -> Uploaded:
     with image.open("rb") as body:
         put = stack.client("s3").put_object(Bucket=stack.outputs["InputBucket"], Key=key, Body=body)
     return Uploaded(key, put["ETag"].strip('"'))
-
-
-def _copy(image: Path, out: Path) -> str:
-    copy = _file(out / "before", image.name)
-    shutil.copyfile(image, copy)
-    return copy.relative_to(out).as_posix()
-
-
-def _collect(
-    upload: Uploaded,
-    output: Output | None,
-    parameters: Mapping[str, Value],
-    out: Path,
-    stack: LocalStack,
-) -> Shown:
-    """Download one result into the output folder, along with its metadata."""
-    if output is None:
-        problem = f"No result or error report appeared within {_PATIENCE_SECONDS} s."
-        return Shown(upload.key, parameters, problem=problem)
-    if output.report:
-        return Shown(upload.key, parameters, problem=output.report["error"])
-    after = _file(out / "after", output.key)
-    stack.client("s3").download_file(stack.outputs["OutputBucket"], output.key, str(after))
-    metadata = after.with_name(after.name + ".metadata.json")
-    metadata.write_text(json.dumps(output.metadata, indent=2) + "\n")
-    shown = after.relative_to(out).as_posix()
-    return Shown(upload.key, parameters, output.key, shown, output.metadata)
-
-
-def _file(folder: Path, key: str) -> Path:
-    """The file for an object, with its folders created; a key can't lead out of `folder`."""
-    parts = [part for part in key.split("/") if part not in ("", ".", "..")]
-    file = folder.joinpath(*parts)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file
 
 
 if __name__ == "__main__":

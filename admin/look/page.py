@@ -48,7 +48,7 @@ def page(records: Sequence[Record], heading: Heading) -> str:
     }
     parts = {
         "POLICY": (
-            f"default-src 'none'; img-src 'self' file: data:; style-src '{_hash(style)}'; "
+            f"default-src 'none'; img-src 'self' file:; style-src '{_hash(style)}'; "
             f"script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
         ),
         "STYLE": style,

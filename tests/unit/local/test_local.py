@@ -1,15 +1,15 @@
-"""What `make local` and `make demo` print, and the demo's page."""
+"""What `make local` and `make demo` print, and what the demo uploads."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from admin.errors import UserError
 from admin.stack import prices_are_real
 from local.attempts import AttemptLines, shortened
 from local.demo import Plan
-from local.page import Exhibit, Shown, page
 
 
 def record(**image: Any) -> dict[str, Any]:
@@ -33,10 +33,6 @@ def test_attempts_are_lines_with_a_running_total() -> None:
 
 def test_made_up_prices_are_not_shown() -> None:
     assert "0.5" not in AttemptLines(prices=False).line(record(credits_calculated="0.5"))
-    shown = Shown("a.jpg", {}, "a.png", "after/a.png", {"pixian-credits-calculated": "0.5"})
-    exhibit = Exhibit("a.jpg", "before/a.jpg", [shown])
-    assert "0.5" not in page([exhibit], "https://127.0.0.1:1", prices=False)
-    assert "0.5" in page([exhibit], "https://api.pixian.ai", prices=True)
 
 
 @pytest.mark.parametrize(
@@ -58,13 +54,6 @@ def test_a_key_takes_one_short_line(key: str, short: str) -> None:
     assert shortened(key) == short
 
 
-def test_a_caption_names_the_result_if_its_key_differs() -> None:
-    shown = [Shown("a.jpg", {}, key, f"after/{key}") for key in ("a.jpg", "a.png")]
-    html = page([Exhibit("a.jpg", "before/a.jpg", shown)], "", prices=False)
-    assert "<b>a.jpg</b>" in html
-    assert "<b>a.jpg → a.png</b>" in html
-
-
 def test_images_may_be_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGES", str(tmp_path))
     for name in (".DS_Store", "._b.jpg", "Thumbs.db"):
@@ -73,3 +62,16 @@ def test_images_may_be_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         Plan.read()
     (tmp_path / "b.jpg").touch()
     assert Plan.read().images == (tmp_path / "b.jpg",)
+
+
+def test_without_images_one_photograph_is_as_large_as_a_cameras(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("IMAGES", raising=False)
+    images = Plan.read().images
+    assert len(images) == 4
+    pixels = list[int]()
+    for image in images:
+        with Image.open(image) as photograph:
+            pixels.append(photograph.width * photograph.height)
+    assert max(pixels) >= 12_000_000
