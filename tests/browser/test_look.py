@@ -1,0 +1,230 @@
+"""What a person does with the page of results."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from admin.look.fetch import newest
+from admin.look.write import write
+from tests.looking import HOSTILE, Buckets, configuration, fill
+
+DESKTOP, PHONE = (1440, 900), (390, 844)
+NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
+
+
+@pytest.fixture
+def index(aws: None, tmp_path: Path) -> Path:  # noqa: ARG001 - the AWS that the buckets are in
+    stack = Buckets.create()
+    fill(stack)
+    records = newest(stack, configuration(), "", 50, failed=False)
+    return write(records, stack, tmp_path, "Results of a test", now=NOW, limit_bytes=10**9)
+
+
+def opened(browser: Browser, index: Path, size: tuple[int, int]) -> Iterator[Page]:
+    """The page; whatever it asks the network for, complains about or pops up is an error."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    page, wrong = context.new_page(), list[str]()
+    urls = list[str]()
+    page.on("request", lambda request: urls.append(request.url))
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: wrong.append(dialog.message))
+    page.goto(index.as_uri())
+    yield page
+    context.close()
+    assert wrong == []
+    assert all(url.startswith("file:") for url in urls)
+
+
+@pytest.fixture
+def page(browser: Browser, index: Path) -> Iterator[Page]:
+    yield from opened(browser, index, DESKTOP)
+
+
+@pytest.fixture
+def phone(browser: Browser, index: Path) -> Iterator[Page]:
+    yield from opened(browser, index, PHONE)
+
+
+def names(page: Page) -> list[str]:
+    return page.locator(".card b").all_inner_texts()
+
+
+def test_odd_results_come_first_then_the_failed_ones(page: Page) -> None:
+    shown = names(page)
+    assert shown[0] == "odd.png"
+    assert set(shown[1:3]) == {HOSTILE, "shoes/late.jpg"}
+    assert set(shown[3:]) == {"scan.png", "shoes/plain.png", "shoes/cropped.png"}
+    expect(page.locator(".card").first).to_contain_text("touches the border")
+
+
+def test_all_pictures_are_loaded(page: Page) -> None:
+    expect(page.locator(".card img")).to_have_count(9)
+    page.locator(".card").last.scroll_into_view_if_needed()
+    page.wait_for_function(
+        "[...document.images].filter((i) => i.offsetParent).every((i) => i.naturalWidth > 0)"
+    )
+
+
+def test_names_and_errors_from_outside_are_text(page: Page) -> None:
+    card = page.locator(".card", has_text=HOSTILE)
+    expect(card).to_contain_text(f"It is damaged: {HOSTILE}")
+    card.click()
+    expect(page.locator("#name")).to_have_text(HOSTILE)
+    expect(page.locator("#facts")).to_contain_text("Fix the file or the configuration")
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_filters_by_outcome_prefix_and_name(page: Page) -> None:
+    page.get_by_role("button", name="No result 2").click()
+    assert set(names(page)) == {HOSTILE, "shoes/late.jpg"}
+    page.get_by_role("button", name="Look closer 1").click()
+    assert names(page) == ["odd.png"]
+    page.get_by_role("button", name="All 6").click()
+    page.get_by_label("Prefix").select_option("shoes/")
+    assert set(names(page)) == {"shoes/late.jpg", "shoes/plain.png", "shoes/cropped.png"}
+    page.get_by_label("Part of a name").fill("CROP")
+    assert names(page) == ["shoes/cropped.png"]
+    expect(page.locator("#totals")).to_contain_text("1.25")
+    page.get_by_label("Part of a name").fill("nowhere")
+    page.get_by_role("button", name="Show all").click()
+    assert len(names(page)) == 6
+
+
+def test_sorts_by_credits_and_by_the_share_of_the_picture(page: Page) -> None:
+    page.get_by_label("Sort").select_option("Most credits first")
+    assert names(page)[0] == "shoes/cropped.png"
+    page.get_by_label("Sort").select_option("Largest foreground first")
+    assert names(page)[0] == "shoes/cropped.png"
+    page.get_by_label("Sort").select_option("By name")
+    assert names(page) == sorted(names(page))
+
+
+def test_totals_are_those_of_the_images_shown(page: Page) -> None:
+    totals = page.locator("#totals")
+    expect(totals).to_contain_text("2.75")
+    page.get_by_label("Prefix").select_option("shoes/")
+    expect(totals).to_contain_text("1.75")
+
+
+def split(page: Page) -> float:
+    return float(page.locator("#handle").get_attribute("aria-valuenow") or "nan")
+
+
+def test_the_handle_uncovers_the_original(page: Page) -> None:
+    page.get_by_label("Sort").select_option("By name")
+    page.locator(".card", has_text="plain.png").click()
+    assert split(page) == 50
+    view = page.locator("#view").bounding_box()
+    assert view
+    middle = view["y"] + view["height"] / 2
+    page.mouse.move(view["x"] + view["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(view["x"] + view["width"] * 0.8, middle)
+    page.mouse.up()
+    assert split(page) == 80
+    before = page.locator("#before").evaluate("(layer) => layer.style.clipPath")
+    assert before == f"inset(0px {view['width'] * 0.2:g}px 0px 0px)"
+
+
+def test_keys_go_to_the_next_image_flip_zoom_and_close(page: Page) -> None:
+    page.locator(".card").first.click()
+    name, position = page.locator("#name"), page.locator("#position")
+    expect(name).to_have_text("odd.png")
+    page.keyboard.press("Space")
+    assert split(page) == 0
+    page.keyboard.press("Space")
+    assert split(page) == 100
+    page.keyboard.press("ArrowRight")
+    expect(position).to_have_text("2 of 6")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(position).to_have_text("6 of 6")
+    page.keyboard.press("1")
+    expect(page.locator("#zoom")).to_contain_text("100")
+    page.keyboard.press("+")
+    expect(page.locator("#zoom")).to_contain_text("150")
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).not_to_be_visible()
+
+
+def test_zooming_with_the_wheel_keeps_the_point_under_the_mouse(page: Page) -> None:
+    page.locator(".card", has_text="plain.png").click()
+    view = page.locator("#view").bounding_box()
+    assert view
+    x, y = view["x"] + 400, view["y"] + 300
+
+    def place() -> tuple[float, float]:
+        box = page.locator("#before .picture").bounding_box()
+        assert box
+        return (x - box["x"]) / box["width"], (y - box["y"]) / box["height"]
+
+    before = place()
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, -600)
+    expect(page.locator("#view")).to_have_class("sharp zoomed")
+    assert place() == pytest.approx(before, abs=0.005)
+    page.mouse.down()
+    page.mouse.move(x + 50, y + 20)
+    page.mouse.up()
+    assert place() != pytest.approx(before, abs=0.005)
+
+
+def test_a_cropped_result_lies_where_it_was_cut_out(page: Page) -> None:
+    page.locator(".card", has_text="cropped.png").click()
+    before = page.locator("#before .picture").bounding_box()
+    after = page.locator("#after .picture").bounding_box()
+    assert before
+    assert after
+    # The disc, 300 x 200 of 600 x 400 pixels, was said to be 100 x 50 of 100 x 100.
+    assert after["width"] == pytest.approx(before["width"] / 2, abs=1)
+    assert after["x"] - before["x"] == pytest.approx(before["width"] / 4, abs=1)
+
+
+def test_any_background_shows_behind_a_transparent_result(page: Page) -> None:
+    def background() -> str:
+        shown = page.locator(".card", has_text="plain.png").locator(".ground")
+        return str(shown.evaluate("(ground) => getComputedStyle(ground).background"))
+
+    assert "conic-gradient" in background()
+    page.locator("#tools").get_by_title("Black background").click()
+    assert background().startswith("rgb(0, 0, 0)")
+    page.locator("#tools").get_by_title("Any background").fill("#ff8800")
+    assert background().startswith("rgb(255, 136, 0)")
+
+
+def test_boxes_are_drawn_on_demand_where_the_foreground_is(page: Page) -> None:
+    card = page.locator(".card", has_text="plain.png")
+    box, picture = card.locator(".ground .box"), card.locator(".ground")
+    expect(box).not_to_be_visible()
+    page.get_by_label("Foreground boxes").check()
+    expect(box).to_be_visible()
+    inner, outer = box.bounding_box(), picture.bounding_box()
+    assert inner
+    assert outer
+    assert inner["x"] - outer["x"] == pytest.approx(outer["width"] / 4, abs=1)
+    assert inner["height"] == pytest.approx(outer["height"] / 2, abs=1)
+
+
+def test_a_file_that_browsers_cannot_show_has_a_preview(page: Page) -> None:
+    page.locator(".card", has_text="scan.png").click()
+    expect(page.locator("#before img")).to_have_js_property("naturalWidth", 600)
+    expect(page.locator("#facts")).to_contain_text("Browsers can't show TIFF")
+
+
+@pytest.mark.parametrize("card", ["odd.png", "shoes/late.jpg", HOSTILE])
+def test_nothing_sticks_out_on_a_phone(phone: Page, card: str) -> None:
+    wide = "document.documentElement.scrollWidth"
+    assert phone.evaluate(wide) == PHONE[0]
+    phone.locator(".card", has_text=card).click()
+    for part in ("#view", "#facts", "#close", "#next"):
+        box = phone.locator(part).bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE[0]
+        assert box["y"] + box["height"] <= PHONE[1]
+    phone.locator("#close").click()
+    expect(phone.locator("#viewer")).not_to_be_visible()
