@@ -130,6 +130,13 @@ def fill(stack: Buckets) -> None:
             pixian_credits_charged="1.25",
         ),
     )
+    timed = {"seconds": {"end_to_end": 25.4, "pixian": 7.5}, "parameters": {"test": "false"}}
+    stack.client("s3").put_object(
+        Bucket="output",
+        Key="shoes/cropped.png.json",
+        Body=json.dumps(timed),
+        Metadata={"source-key": cropped["source-key"]},
+    )
     odd = stack.upload("odd.jpg", picture())
     stack.add_result(
         odd, "odd.png", cutout(), **said(pixian_test="true", check="touches-the-border, all-kept")

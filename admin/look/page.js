@@ -25,6 +25,9 @@ const percent = (part) => `${(part * 100).toFixed(part < 0.095 ? 1 : 0)}\u00a0%`
 const decimal = (number) => String(Number(number.toFixed(4)));
 const OUTCOMES = { rejected: "rejected", "given up": "given up", missing: "nothing came back" };
 
+// The end of a key tells more than its middle.
+const shortened = (key) => key.length <= 52 ? key : `${key.slice(0, 16)}…${key.slice(-34)}`;
+
 function creditsOf(record) {
   if (record.test) return `0, in test mode${record.calculated ? `; would cost ${record.calculated}${madeUp}` : ""}`;
   return record.credits === null ? null : `${record.credits}${madeUp}`;
@@ -70,6 +73,8 @@ function facts(record) {
     ["Size of the result", record.result_size && size(record.result_size)],
     ["Foreground fills", record.share !== null && `${percent(record.share)} of the result`],
     ["Preview", record.before?.preview && `Browsers can't show ${record.before.preview}, so this is a copy in another format.`],
+    ["Original not shown", !failed(record) && record.before_missing],
+    ["Result not shown", record.after_missing],
   ].filter(([, value]) => value);
   const parameters = Object.entries(record.parameters ?? {});
   return [...said, list(rows), ...parameters.length ? [element("h3", { text: "Parameters" }), list(parameters)] : []];
@@ -118,7 +123,7 @@ function card(record, index) {
   const made = element("button", { type: "button", className: "card" },
     frame,
     element("div", { className: "text" },
-      element("b", { text: nameOf(record), title: nameOf(record) }),
+      element("b", { text: shortened(nameOf(record)), title: nameOf(record) }),
       badges(record),
       failed(record) && element("span", { className: "why", text: record.error }),
       element("small", { text: shortFacts(record) })));

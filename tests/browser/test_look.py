@@ -94,9 +94,12 @@ def test_filters_by_outcome_prefix_and_name(page: Page) -> None:
     assert len(names(page)) == 6
 
 
-def test_sorts_by_credits_and_by_the_share_of_the_picture(page: Page) -> None:
+def test_sorts_by_credits_latency_and_the_share_of_the_picture(page: Page) -> None:
     page.get_by_label("Sort").select_option("Most credits first")
     assert names(page)[0] == "shoes/cropped.png"
+    page.get_by_label("Sort").select_option("Slowest first")
+    assert names(page)[0] == "shoes/cropped.png"
+    expect(page.locator(".card").first).to_contain_text("25.4 s")
     page.get_by_label("Sort").select_option("Largest foreground first")
     assert names(page)[0] == "shoes/cropped.png"
     page.get_by_label("Sort").select_option("By name")
@@ -213,6 +216,18 @@ def test_a_file_that_browsers_cannot_show_has_a_preview(page: Page) -> None:
     page.locator(".card", has_text="scan.png").click()
     expect(page.locator("#before img")).to_have_js_property("naturalWidth", 600)
     expect(page.locator("#facts")).to_contain_text("Browsers can't show TIFF")
+
+
+def test_why_a_picture_is_missing_is_said(page: Page, index: Path) -> None:
+    data = index.read_text().replace('"before_missing": ""', '"before_missing": "It is gone."')
+    index.write_text(data.replace('"before": {', '"before": null, "unused": {'))
+    page.reload()
+    page.locator(".card", has_text="plain.png").click()
+    expect(page.locator("#facts")).to_contain_text("It is gone.")
+    expect(page.locator("#after img")).to_have_js_property("naturalWidth", 600)
+    expect(page.get_by_role("button", name="Flip")).to_be_disabled()
+    page.keyboard.press("Space")
+    assert split(page) == 0
 
 
 @pytest.mark.parametrize("card", ["odd.png", "shoes/late.jpg", HOSTILE])

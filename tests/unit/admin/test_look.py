@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from admin.errors import UserError
+from admin.look import __main__
 from admin.look.fetch import Folder, newest, with_pictures
 from admin.look.page import MARK, Heading, page
 from admin.look.records import (
@@ -26,6 +29,7 @@ from admin.look.records import (
     without_sidecars,
 )
 from admin.look.write import write
+from admin.stack import LocalStack
 from tests.looking import (
     CONFIGURATION,
     HOSTILE,
@@ -378,6 +382,68 @@ def test_a_new_page_replaces_the_pictures_of_the_one_before(stack: Buckets, tmp_
     stack.client("s3").delete_object(Bucket="output", Key="odd.png")
     write_page()
     assert not (tmp_path / "after/odd.png").exists()
+
+
+def run(monkeypatch: pytest.MonkeyPatch, stack: Buckets, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["look", *arguments])
+    monkeypatch.setattr(__main__, "chosen", lambda _: stack)
+    monkeypatch.setattr(__main__, "in_force", lambda _: configuration())
+    __main__.main()
+
+
+def test_the_command_prints_where_the_page_is_if_there_is_no_screen(
+    stack: Buckets,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fill(stack)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    run(monkeypatch, stack, "--out", str(tmp_path), "--failed")
+    assert (tmp_path / "index.html").exists()
+    printed = capsys.readouterr().out
+    assert "2 images, 2 of them without a result." in printed
+    assert f"Open {tmp_path / 'index.html'} in a browser." in printed
+
+
+def test_the_command_opens_the_page_on_a_screen(
+    stack: Buckets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(stack)
+    opened = list[str]()
+    monkeypatch.setenv("DISPLAY", ":0")
+
+    def open_url(url: str) -> bool:
+        opened.append(url)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", open_url)
+    run(monkeypatch, stack, "--out", str(tmp_path))
+    assert opened == [(tmp_path / "index.html").as_uri()]
+
+
+def test_the_command_says_if_there_is_nothing_to_show(
+    stack: Buckets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match="no result or error report of an original under bags/"):
+        run(monkeypatch, stack, "--out", str(tmp_path), "--prefix", "bags/")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "real"), [("https://127.0.0.1:1", "false"), ("https://api.pixian.ai", "true")]
+)
+def test_a_page_of_the_fake_pixian_says_that_its_prices_are_made_up(
+    tmp_path: Path, endpoint: str, real: str
+) -> None:
+    outputs = {"InputBucket": "input", "OutputBucket": "output"}
+    stack = LocalStack(
+        "http://localhost", "ca.pem", "eu-central-1", "s", endpoint, "x", "x", outputs
+    )
+    index = write([], stack, tmp_path, "Results", now=NOW, limit_bytes=1)
+    assert f'"pricesAreReal": {real}' in index.read_text()
 
 
 # ---- the page -----------------------------------------------------------------------------------
