@@ -42,7 +42,7 @@ _SAID = {
     "NoSuchKey": _GONE,
     "NoSuchVersion": _GONE,
     "404": _GONE,
-    "AccessDenied": "Your AWS credentials may not read this file.",
+    "AccessDenied": "It no longer exists, or your AWS credentials may not read it.",
     "InvalidObjectState": "This file is archived.",
 }
 

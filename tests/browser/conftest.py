@@ -14,7 +14,8 @@ _MISSING = (
 )
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright runs, no other test could run an event loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
     if path is None:

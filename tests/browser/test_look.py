@@ -25,7 +25,9 @@ def index(aws: None, tmp_path: Path) -> Path:  # noqa: ARG001 - the AWS that the
 
 def opened(browser: Browser, index: Path, size: tuple[int, int]) -> Iterator[Page]:
     """The page; whatever it asks the network for, complains about or pops up is an error."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, has_touch=size == PHONE
+    )
     page, wrong = context.new_page(), list[str]()
     urls = list[str]()
     page.on("request", lambda request: urls.append(request.url))
@@ -111,6 +113,18 @@ def test_totals_are_those_of_the_images_shown(page: Page) -> None:
     expect(totals).to_contain_text("2.75")
     page.get_by_label("Prefix").select_option("shoes/")
     expect(totals).to_contain_text("1.75")
+
+
+def test_made_up_prices_are_marked_wherever_there_are_credits(page: Page, index: Path) -> None:
+    expect(page.locator("#totals")).not_to_contain_text("made")
+    index.write_text(index.read_text().replace('"pricesAreReal": true', '"pricesAreReal": false'))
+    page.reload()
+    expect(page.locator("#about")).to_contain_text("its prices are made up")
+    expect(page.locator("#totals")).to_contain_text("credits charged (made-up price)")
+    card = page.locator(".card", has_text="plain.png")
+    expect(card).to_contain_text("0.5 credits (made-up price)")
+    card.click()
+    expect(page.locator("#facts")).to_contain_text("0.5 (made-up price)")
 
 
 def split(page: Page) -> float:
@@ -228,6 +242,22 @@ def test_why_a_picture_is_missing_is_said(page: Page, index: Path) -> None:
     expect(page.get_by_role("button", name="Flip")).to_be_disabled()
     page.keyboard.press("Space")
     assert split(page) == 0
+
+
+def test_two_fingers_zoom_on_a_phone(phone: Page) -> None:
+    phone.locator(".card", has_text="plain.png").click()
+    zoom, fingers = phone.locator("#zoom"), phone.context.new_cdp_session(phone)
+    before = float(zoom.inner_text().split()[0])
+
+    def touch(kind: str, *at: int) -> None:
+        points = [{"x": x, "y": 250, "id": i} for i, x in enumerate(at)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 150)
+    touch("touchStart", 150, 250)
+    touch("touchMove", 100, 300)
+    touch("touchEnd")
+    assert float(zoom.inner_text().split()[0]) == pytest.approx(2 * before, abs=2)
 
 
 @pytest.mark.parametrize("card", ["odd.png", "shoes/late.jpg", HOSTILE])
