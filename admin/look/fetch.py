@@ -3,12 +3,13 @@
 import json
 import re
 import threading
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from itertools import batched
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
@@ -37,6 +38,7 @@ KINDS = ("after", "before", "preview", "small")
 _WORKERS = 8
 _NAME_BYTES = 80
 _NOWHERE = {"", ".", ".."}
+_UNNAMED = "The name of the original was too long to be noted."
 _GONE = "The original no longer exists, or was replaced."
 _SAID = {
     "NoSuchKey": _GONE,
@@ -88,7 +90,13 @@ def described(
     s3, outputs = stack.client("s3"), stack.outputs
 
     def describe(found: Found) -> Record | None:
-        record = _described(s3, outputs, found, has_sidecar=sidecar_key(found.key) in keys)
+        has_sidecar = sidecar_key(found.key) in keys
+        try:
+            record = _described(s3, outputs, found, has_sidecar=has_sidecar)
+        except ClientError as error:
+            if _status(error) == 404:
+                return None  # it was removed since it was listed
+            raise
         return record and with_settings(record, configuration)
 
     with ThreadPoolExecutor(_WORKERS) as pool:
@@ -153,10 +161,14 @@ def _source_head(s3: Any, bucket: str, record: Record) -> Any:  # noqa: ANN401 -
     try:
         head = s3.head_object(Bucket=bucket, Key=record.source, **_version(record))
     except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] in {400, 403, 404, 405}:
+        if _status(error) in {400, 403, 404, 405}:
             return None
         raise
     return head if _is_upload(record, head) else None
+
+
+def _status(error: ClientError) -> int:
+    return error.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def _is_upload(record: Record, answer: Mapping[str, Any]) -> bool:
@@ -174,7 +186,6 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._taken = set[str]()
-        self._parts = 0
 
     def file(self, kind: str, key: str) -> Path:
         """A file for a key, in a folder that exists; a key can't lead out of the folder.
@@ -192,11 +203,6 @@ class Folder:
         self._taken.add(str(file).lower())
         file.parent.mkdir(parents=True, exist_ok=True)
         return file
-
-    def part(self) -> Path:
-        """A file for a download that has no name yet."""
-        self._parts += 1
-        return self.path / f".part-{self._parts}"
 
     def url(self, file: Path) -> str:
         """A file in the folder, as the page refers to it."""
@@ -216,24 +222,27 @@ class _NotFetchedError(Exception):
 
 
 class _Downloads:
-    """Downloads objects in parallel, each of them once, up to a limit in all.
+    """Downloads objects in parallel, up to a limit in all.
 
     Args:
         s3: The client.
         pool: Downloads them.
+        parts: The folder for what was downloaded.
         limit_bytes: How much to download.
     """
 
-    def __init__(self, s3: Any, pool: ThreadPoolExecutor, limit_bytes: int) -> None:  # noqa: ANN401 - see Stack.client
+    def __init__(self, s3: Any, pool: ThreadPoolExecutor, parts: Path, limit_bytes: int) -> None:  # noqa: ANN401 - see Stack.client
         self._s3 = s3
         self._pool = pool
+        self._parts = parts
+        self._started = 0
         self._limit = self._left = limit_bytes
         self._lock = threading.Lock()
 
-    def start(
-        self, bucket: str, key: str, file: Path, upload: Record | None = None
-    ) -> Future[Path]:
+    def start(self, bucket: str, key: str, upload: Record | None = None) -> Future[Path]:
         """Begin to download an object; of the input bucket, the one that a record is about."""
+        self._started += 1
+        file = self._parts / str(self._started)
         return self._pool.submit(self._download, bucket, key, file, upload)
 
     def _download(self, bucket: str, key: str, file: Path, upload: Record | None) -> Path:
@@ -264,7 +273,7 @@ class _Downloads:
 
 def with_pictures(
     records: Sequence[Record], stack: Stack, folder: Folder, limit_bytes: int
-) -> Iterator[Record]:
+) -> Generator[Record]:
     """Download the pictures of records into a folder, and yield the records that name them.
 
     Args:
@@ -273,29 +282,24 @@ def with_pictures(
         folder: Where to put them.
         limit_bytes: How much to download at most; what would exceed it is left out.
     """
-    outputs = stack.outputs
-    sources, results = dict[tuple[str, ...], Future[Path]](), dict[str, Future[Path]]()
-    shown = dict[tuple[str, ...], Picture | str]()
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        downloads = _Downloads(stack.client("s3"), pool, limit_bytes)
-        for record in records:
-            if key := record.result:
-                results[key] = downloads.start(outputs["OutputBucket"], key, folder.part())
-            if (key := record.source) and (content := _content(record)) not in sources:
-                sources[content] = downloads.start(
-                    outputs["InputBucket"], key, folder.part(), record
+    source, output = stack.outputs["InputBucket"], stack.outputs["OutputBucket"]
+    pool = ThreadPoolExecutor(_WORKERS)
+    with TemporaryDirectory(dir=folder.path, prefix=".downloads-") as parts:
+        try:
+            downloads = _Downloads(stack.client("s3"), pool, Path(parts), limit_bytes)
+            started = [
+                (
+                    downloads.start(output, record.result) if record.result else None,
+                    downloads.start(source, record.source, record) if record.source else None,
                 )
-        for record in records:
-            after: Picture | str = ""
-            if key := record.result:
-                after = _shown(folder, "after", key, results[key])
-            if (content := _content(record)) not in shown:
-                shown[content] = (
-                    _shown(folder, "before", record.source, sources[content])
-                    if content in sources
-                    else "The name of the original was too long to be noted."
-                )
-            yield _with(record, shown[content], after)
+                for record in records
+            ]
+            for record, (result, original) in zip(records, started, strict=True):
+                after = _shown(folder, "after", record.result or "", result) if result else ""
+                before = _shown(folder, "before", record.source, original) if original else _UNNAMED
+                yield _with(record, before, after)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _with(record: Record, before: Picture | str, after: Picture | str) -> Record:
@@ -306,11 +310,6 @@ def _with(record: Record, before: Picture | str, after: Picture | str) -> Record
         after=after if isinstance(after, Picture) else None,
         after_missing=after if isinstance(after, str) else "",
     )
-
-
-def _content(record: Record) -> tuple[str, ...]:
-    """What identifies an original: files of the same content are downloaded once."""
-    return (record.etag,) if record.etag else (record.source, record.version)
 
 
 def _shown(folder: Folder, side: str, key: str, download: Future[Path]) -> Picture | str:
@@ -328,12 +327,8 @@ def _shown(folder: Folder, side: str, key: str, download: Future[Path]) -> Pictu
         return folder.file(f"{kind}/{side}" if kind else side, name)
 
     try:
-        file = download.result()
-        made = pictures.shown(file, place)
-    except _NotFetchedError as error:
-        return str(error)
-    except Rejected as error:
-        file.unlink(missing_ok=True)
+        made = pictures.shown(download.result(), place)
+    except (_NotFetchedError, Rejected) as error:
         return str(error)
     return Picture(
         folder.url(made.thumbnail),

@@ -14,7 +14,7 @@ from PIL import Image
 
 from admin.errors import UserError
 from admin.look import __main__
-from admin.look.fetch import Folder, newest, with_pictures
+from admin.look.fetch import KINDS, Folder, described, newest, with_pictures
 from admin.look.page import MARK, Heading, page
 from admin.look.records import (
     Found,
@@ -278,6 +278,22 @@ def shown(stack: Buckets, out: Path, limit: int = 10**9) -> dict[str, Record]:
     records = newest(stack, configuration(), "", 50, failed=False)
     found = with_pictures(records, stack, Folder(out), limit)
     return {record.source: record for record in found}
+
+
+def test_what_is_removed_after_it_was_listed_is_left_out(stack: Buckets) -> None:
+    kept, gone = Found("shoes/plain.png", NOW, 1), Found("gone.png", NOW, 1)
+    fill(stack)
+    [record] = described(stack, configuration(), [gone, kept], set())
+    assert record.result == "shoes/plain.png"
+
+
+def test_nothing_but_the_page_and_its_pictures_remains(stack: Buckets, tmp_path: Path) -> None:
+    fill(stack)
+    records = newest(stack, configuration(), "", 50, failed=False)
+    found = with_pictures(records, stack, Folder(tmp_path), 10**9)
+    next(found)
+    found.close()  # as if it was stopped
+    assert {each.name for each in tmp_path.iterdir()} <= set(KINDS)
 
 
 def test_pictures_get_a_thumbnail_and_a_preview_if_browsers_cannot_show_them(
