@@ -24,6 +24,7 @@ class Buckets:
     """A stack's two buckets."""
 
     outputs: Mapping[str, str]
+    stack_name: str = "shop"
 
     def client(self, service: str) -> Any:
         return boto3.client(service)  # type: ignore[call-overload]
