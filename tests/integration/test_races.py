@@ -174,9 +174,9 @@ def test_a_good_upload_removes_the_report_that_came_at_the_same_moment(
     assert world.output_keys() == ["shoes/a.png"]
 
 
-def change_format(world: World) -> None:
+def change_format(world: World, **more: Any) -> None:
     world.processor.configuration.current()
-    world.configure(defaults={"output.format": "jpeg"})
+    world.configure(defaults={"output.format": "jpeg", **more})
     world.pixian.answers = [Answer(body=picture(form="JPEG"), content_type="image/jpeg")]
     world.processor = world._connect()
 
@@ -334,6 +334,26 @@ def test_a_killed_attempt_leaves_a_sidecar_to_the_next(
     assert world.metadata("shoes/a.png")["source-version-id"] == job.version_id
     assert sidecar_version(world) == job.version_id
     assert len(world.pixian.calls) == 2
+
+
+def test_the_next_upload_completes_the_sidecar_of_a_killed_attempt(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a PNG without its sidecar, and a newer upload that becomes a JPEG
+    world.configure(defaults={"pipeline": {"sidecar": True}})
+    older = world.upload(body=A)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Buckets, "put_sidecar", die)
+        with pytest.raises(KeyboardInterrupt):
+            world.process(older)
+    world.pass_deadline()
+    change_format(world, pipeline={"sidecar": True})
+    world.process(world.upload(body=B))
+    assert sidecar_version(world) == older.version_id
 
 
 def test_a_late_copy_of_an_event_leaves_a_complete_sidecar_alone(world: World) -> None:

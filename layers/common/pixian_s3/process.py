@@ -114,6 +114,8 @@ class Processor:
                 suffix = self._suffix(job, lease, settings)
                 key = keys.result_key(job.key, suffix, settings)
                 found = self._found(job, key)
+                if lease.interrupted and found.result:
+                    self._repair_sidecar(job, key, found.result, settings)
                 self._require_new(job, key, found, record, settings)
                 # Not before: what is skipped or in conflict leaves the record of another alone.
                 record = record.for_upload(job)
@@ -180,7 +182,8 @@ class Processor:
         try:
             try:
                 if error is None or isinstance(error, AlreadyDone):
-                    if error:
+                    made = found.result and metadata.is_of_upload(found.result.metadata, job)
+                    if error and found.result and made:
                         self._repair_sidecar(job, key, found.result, settings)
                     if found.report:
                         self._retry_write(partial(self._remove_report, job))
@@ -252,7 +255,10 @@ class Processor:
         if lease.interrupted or record.source not in {"", job.key}:
             # The record may not know the result, and the format may have been changed since.
             other = ".jpg" if expected == ".png" else ".png"
-            result = self.buckets.head(keys.result_key(job.key, other, settings))
+            key = keys.result_key(job.key, other, settings)
+            result = self.buckets.head(key)
+            if result and lease.interrupted:
+                self._repair_sidecar(job, key, result, settings)
             if result and metadata.is_at_least_of_upload(result.metadata, job):
                 return other
         return expected
@@ -320,17 +326,19 @@ class Processor:
         keep = partial(metadata.is_of_other_source, job=job)
         self.buckets.delete(keys.sidecar_key(key), keep)
 
-    def _repair_sidecar(self, job: Job, key: str, result: Head | None, settings: Settings) -> None:
-        """Do what an earlier attempt didn't come to after it stored this upload's result."""
-        if not (result and metadata.is_of_upload(result.metadata, job)):
+    def _repair_sidecar(self, job: Job, key: str, result: Head, settings: Settings) -> None:
+        """Do what an attempt that was killed didn't come to after it stored a result."""
+        if metadata.is_of_other_source(result.metadata, job):
             return
+        made_from = metadata.upload_of(result.metadata, job)
         sidecar = self.buckets.head(keys.sidecar_key(key))
-        if sidecar and metadata.is_of_upload(sidecar.metadata, job):
+        if sidecar and metadata.is_of_upload(sidecar.metadata, made_from):
             return
         if settings.flag("pipeline.sidecar"):
             same = metadata.is_made_with(result.metadata, settings)
             form = settings.form if same else None
-            self._put_sidecar(job, key, documents.sidecar(job, form, key, result.metadata))
+            document = documents.sidecar(made_from, form, key, result.metadata)
+            self._put_sidecar(made_from, key, document)
         elif sidecar:
             with suppress(AccessDenied):  # as in `_remove_test_result`
                 self._retry_write(partial(self._remove_sidecar, job, key))

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import quote
 
 from pixian_s3.config.document import Settings
@@ -107,6 +108,18 @@ def is_newer_than(metadata: Mapping[str, str], job: Job) -> bool:
 def is_not_test_of(existing: Mapping[str, str], job: Job) -> bool:
     """Whether an object is anything but a result of the job's source in test mode."""
     return existing.get(_TEST) != "true" or is_of_other_source(existing, job)
+
+
+def upload_of(existing: Mapping[str, str], job: Job) -> Job:
+    """The job of the upload of the same source that a result was made from."""
+    return replace(
+        job,
+        etag=existing.get(_ETAG, ""),
+        version_id=existing.get(_VERSION_ID) or None,
+        sequencer=existing.get(_SEQUENCER, ""),
+        event_time=0.0,
+        again="",
+    )
 
 
 def is_at_least_of_upload(existing: Mapping[str, str], job: Job) -> bool:
