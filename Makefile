@@ -77,10 +77,10 @@ redrive: $(TOOLS)/admin/.done ## move the messages in the dead-letter queue to t
 	@exec $(ADMIN) -m admin.redrive $(if $(STACK),--stack "$$STACK")
 
 attach: $(TOOLS)/admin/.done ## let an existing input bucket send its events to the stack, leaving its other notifications alone [STACK= DRY_RUN=1]
-	@exec $(ADMIN) -m admin.attach $(if $(filter 1,$(DRY_RUN)),--dry-run) $(if $(STACK),--stack "$$STACK")
+	@exec $(ADMIN) -m admin.attach $(if $(filter-out 0,$(DRY_RUN)),--dry-run) $(if $(STACK),--stack "$$STACK")
 
 detach: $(TOOLS)/admin/.done ## undo `make attach` [STACK= DRY_RUN=1 YES=1]
-	@exec $(ADMIN) -m admin.detach $(if $(filter 1,$(DRY_RUN)),--dry-run) $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")
+	@exec $(ADMIN) -m admin.detach $(if $(filter-out 0,$(DRY_RUN)),--dry-run) $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")
 
 delete: $(TOOLS)/admin/.done ## delete the stack, after saying what is lost and kept, and saving the messages of its queues [STACK= REGION= FILE= YES=1]; BUCKETS=1: its buckets and their files, too
 	@exec $(ADMIN) -m admin.delete $(if $(filter 1,$(BUCKETS)),--buckets) $(if $(FILE),--file "$$FILE") $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")

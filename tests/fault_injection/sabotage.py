@@ -21,4 +21,4 @@ def no_lease_and_no_report() -> None:
     Leases.acquire = acquire  # type: ignore[assignment, method-assign]
     Leases.note = note  # type: ignore[assignment, method-assign]
     Leases.release = nothing  # type: ignore[assignment, method-assign]
-    Buckets.put_report = nothing  # type: ignore[assignment, method-assign]
+    Buckets.put_document = nothing  # type: ignore[assignment, method-assign]

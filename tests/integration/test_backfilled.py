@@ -9,7 +9,7 @@ from pixian_s3.job import Job
 from tests.builders import picture
 from tests.clock import PowertoolsClock
 from tests.integration.servers import refusal
-from tests.integration.world import World
+from tests.integration.world import OUTPUT, World
 
 
 def backfilled(job: Job) -> Job:
@@ -102,3 +102,63 @@ def test_a_request_for_an_image_that_has_its_result_costs_nothing(world: World) 
     log = world.process(replace(backfilled(job), again="now"))
     assert log.total("ImagesSkipped") == 1
     assert len(world.pixian.calls) == 1
+
+
+# ---- Beside events, which have a version and a sequencer ----------------------------------------
+
+
+def test_a_late_event_of_an_older_upload_replaces_no_backfilled_result(world: World) -> None:
+    older = world.upload(body=picture((1, 1)))
+    world.now += 10
+    newer = world.upload(body=picture((2, 2)))
+    world.process(backfilled(newer))
+    for late in (older, newer):
+        assert world.process(late).total("ImagesSkipped") == 1
+    assert len(world.pixian.calls) == 1
+
+
+def test_nor_has_it_a_result_beside_a_backfilled_rejection(world: World) -> None:
+    older = world.upload(body=picture((1, 1)))
+    world.now += 10
+    world.process(replace(backfilled(world.upload(body=b"no image")), again="now"))
+    assert world.process(older).total("ImagesSkipped") == 1
+    assert world.output_keys() == ["shoes/a.jpg.error.json"]
+
+
+def test_a_copy_that_waited_costs_nothing_though_the_parameters_changed(
+    world: World, powertools_clock: PowertoolsClock
+) -> None:
+    job = world.upload()
+    world.process(job)
+    world.configure(defaults={"test": False, "max_pixels": 1000})
+    powertools_clock.pass_seconds(3600)
+    assert world.process(backfilled(job)).total("ImagesSkipped") == 1
+    assert len(world.pixian.calls) == 1
+
+
+def test_a_result_that_was_deleted_is_made_again_by_the_next_backfill(world: World) -> None:
+    job = backfilled(world.upload())
+    world.process(job)
+    world.s3.delete_object(Bucket=OUTPUT, Key="shoes/a.png")
+    world.process(job)
+    assert (len(world.pixian.calls), world.output_keys()) == (2, ["shoes/a.png"])
+
+
+def test_a_request_to_repeat_is_paid_for_once_though_its_attempt_ended_early(
+    world: World, powertools_clock: PowertoolsClock
+) -> None:
+    world.process(world.upload())
+    again = replace(backfilled(world.upload()), again="now")
+    world.configure(defaults={"test": False})
+    powertools_clock.pass_seconds(3600)
+    world.process(again)
+    forget_leases(world)
+    world.configure(defaults={"test": False, "max_pixels": 1000})
+    powertools_clock.pass_seconds(3600)
+    world.process(again)
+    assert len(world.pixian.calls) == 2
+
+
+def forget_leases(world: World) -> None:
+    for item in world.dynamodb.scan(TableName="leases")["Items"]:
+        world.dynamodb.delete_item(TableName="leases", Key={"id": item["id"]})

@@ -163,6 +163,31 @@ def test_a_crash_before_the_call_gives_back_what_was_reserved(
     assert spent(world)["credits"] == Decimal("0.5")
 
 
+@pytest.mark.parametrize("answer", [refusal(502), Answer(body=b""), Answer()])
+def test_without_a_known_price_what_may_have_cost_counts_as_one_credit(
+    world: World, answer: Answer
+) -> None:
+    # Given a call of unknown outcome, or a result without its price, as the first of a lane
+    world.configure(budget={"credits_per_day": 1})
+    world.pixian.answers = [answer]
+    world.process(world.upload("first.jpg"))
+    # Then there is no room for another one
+    world.process(world.upload("second.jpg"))
+    assert len(world.pixian.calls) == 1
+
+
+def test_a_crash_after_the_answer_loses_no_charge(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("pixian_s3.process.finish", crash)
+    with pytest.raises(MemoryError):
+        world.process(world.upload())
+    assert spent(world)["credits"] == Decimal("0.5")
+
+
 # ---- Paused -------------------------------------------------------------------------------------
 
 

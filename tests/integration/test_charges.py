@@ -296,14 +296,14 @@ def test_a_paid_refusal_is_reported_as_soon_as_that_works_again(
     # Given a delta PNG that doesn't fit, and that S3 takes the report of it at the third try
     world.configure(defaults={"output.format": "delta_png"})
     world.pixian.answers = [Answer(body=picture((3, 3)))]
-    away, put_report = iter(range(2)), Buckets.put_report
+    away, put_document = iter(range(2)), Buckets.put_document
 
     def put(*arguments: Any) -> None:
         if next(away, None) is not None:
             raise Unavailable("S3 is away")
-        put_report(*arguments)
+        put_document(*arguments)
 
-    monkeypatch.setattr(Buckets, "put_report", put)
+    monkeypatch.setattr(Buckets, "put_document", put)
     # When it is processed
     world.process(world.upload(body=picture((5, 5))))
     # Then it has its report, and cost one call
@@ -317,7 +317,7 @@ def test_a_refusal_whose_report_is_lost_is_not_lost(
     # Given a delta PNG that doesn't fit, and no way to write the report of it
     world.configure(defaults={"output.format": "delta_png"})
     world.pixian.answers = [Answer(body=picture((3, 3)))]
-    monkeypatch.setattr(Buckets, "put_report", _unavailable)
+    monkeypatch.setattr(Buckets, "put_document", _unavailable)
     # When it is processed
     log = world.process(world.upload(body=picture((5, 5))))
     # Then it comes again, and the credit is accounted for
@@ -329,7 +329,7 @@ def test_a_report_that_cant_be_written_now_is_written_later(
 ) -> None:
     # Given a file that is no image, while S3 takes no report
     with monkeypatch.context() as away:
-        away.setattr(Buckets, "put_report", _unavailable)
+        away.setattr(Buckets, "put_document", _unavailable)
         world.process(world.upload(body=b"no image"))
     # When its next turn comes
     ((job, delay_seconds),) = world.waiting()
@@ -363,7 +363,7 @@ def test_a_crash_while_a_report_is_written_releases_the_lease(
 
     job = world.upload(body=b"no image")
     with monkeypatch.context() as broken:
-        broken.setattr(Buckets, "put_report", crash)
+        broken.setattr(Buckets, "put_document", crash)
         with pytest.raises(RuntimeError):
             world.process(job)
     assert world.process(job).total("ImagesRejected") == 1

@@ -143,6 +143,23 @@ def test_ten_long_tags_are_copied(world: World) -> None:
     assert max(sent) < 8192
 
 
+def test_long_tags_are_written_though_that_fails_at_first(world: World) -> None:
+    world.configure(defaults={"pipeline": {"copy_tags": True}})
+    job = world.upload()
+    tags: list[TagTypeDef] = [{"Key": str(i), "Value": "/" * 250} for i in range(10)]
+    world.s3.put_object_tagging(Bucket=INPUT, Key=job.key, Tagging={"TagSet": tags})
+    away = iter([True])
+
+    def fail(**_: object) -> None:
+        if next(away, False):
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": ""}}, "PutObjectTagging")
+
+    world.processor.buckets._s3.meta.events.register("before-call.s3.PutObjectTagging", fail)
+    world.process(job)
+    found = world.s3.get_object_tagging(Bucket=OUTPUT, Key="shoes/a.png")["TagSet"]
+    assert len(found) == 10
+
+
 def _headers_sent(world: World) -> list[int]:
     sizes: list[int] = []
 

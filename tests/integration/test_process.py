@@ -372,6 +372,21 @@ def test_the_results_key_follows_its_pattern(world: World) -> None:
     assert world.output_keys() == ["done/shoes/a-cut.png"]
 
 
+def test_files_of_others_at_the_keys_of_reports_and_sidecars_stay(world: World) -> None:
+    # Given an output bucket that somebody else uses, too
+    world.configure(defaults={"pipeline": {"sidecar": True}})
+    for key in ("shoes/a.jpg.error.json", "shoes/a.png.json", "shoes/b.jpg.error.json"):
+        world.s3.put_object(Bucket=OUTPUT, Key=key, Body=b"mine")
+    # When an image becomes a result, and another one is rejected
+    world.process(world.upload("shoes/a.jpg"))
+    log = world.process(world.upload("shoes/b.jpg", b"no image"))
+    # Then none of the files was touched, and the second image waits for somebody to move one
+    for key in ("shoes/a.jpg.error.json", "shoes/a.png.json", "shoes/b.jpg.error.json"):
+        assert world.output(key) == b"mine"
+    assert log.facts()["outcome"] == "blocked"
+    assert "Rename it" in log.facts()["reason"]
+
+
 # ---- Test results -------------------------------------------------------------------------------
 
 LIVE_JPEG = {"test": False, "background.color": "#FFFFFF", "pipeline": {"sidecar": True}}

@@ -148,13 +148,13 @@ def test_an_older_upload_is_skipped_while_a_newer_one_waits_after_a_429(world: W
     assert world.metadata("shoes/a.png")["source-version-id"] == newer.version_id
 
 
-@pytest.mark.parametrize("step", ["put_report", "delete"])
+@pytest.mark.parametrize("step", ["put_document", "delete"])
 def test_a_newer_upload_waits_while_the_report_of_an_older_one_changes(
     world: World, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     # Given a report, and an upload that changes it: by another report or by its removal
     world.process(world.upload(body=b"no image"))
-    older = world.upload(body=b"neither" if step == "put_report" else A)
+    older = world.upload(body=b"neither" if step == "put_document" else A)
     newer = world.upload(body=b"nor this")
     # When a newer upload comes at that moment
     meanwhile(world, monkeypatch, step, newer)
@@ -168,7 +168,7 @@ def test_a_good_upload_removes_the_report_that_came_at_the_same_moment(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older, newer = world.upload(body=b"no image"), world.upload()
-    meanwhile(world, monkeypatch, "put_report", newer)
+    meanwhile(world, monkeypatch, "put_document", newer)
     world.process(older)
     process_waiting(world)
     assert world.output_keys() == ["shoes/a.png"]
@@ -323,7 +323,7 @@ def test_a_killed_attempt_leaves_a_sidecar_to_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as dying:
-        dying.setattr(Buckets, "put_sidecar", die)
+        dying.setattr(Buckets, "put_document", die)
         with pytest.raises(KeyboardInterrupt):
             world.process(job)
     world.pass_deadline()
@@ -347,7 +347,7 @@ def test_the_next_upload_completes_the_sidecar_of_a_killed_attempt(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as dying:
-        dying.setattr(Buckets, "put_sidecar", die)
+        dying.setattr(Buckets, "put_document", die)
         with pytest.raises(KeyboardInterrupt):
             world.process(older)
     world.pass_deadline()
@@ -435,6 +435,18 @@ def test_it_is_though_a_file_of_the_same_stem_was_rejected_meanwhile(world: Worl
     world.process(world.upload("shoes/a.gif"))
     world.process(between)
     # Then B is still older
+    assert len(world.pixian.calls) == 1
+
+
+def test_a_rejected_file_of_the_same_stem_doesnt_make_it_be_paid_for_again(world: World) -> None:
+    # Given a result that its user deleted, and another file of its stem, which is no image
+    job = world.upload()
+    world.process(job)
+    world.s3.delete_object(Bucket=OUTPUT, Key="shoes/a.png")
+    world.process(world.upload("shoes/a.gif", b"no image"))
+    # When its event comes once more
+    world.process(job)
+    # Then
     assert len(world.pixian.calls) == 1
 
 

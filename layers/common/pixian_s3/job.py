@@ -126,6 +126,25 @@ def is_newer(sequencer: str, than: str) -> bool:
     return than != "" and sequencer.rjust(width, "0").upper() > than.rjust(width, "0").upper()
 
 
+def is_later(sequencer: str, time: float, than: Job) -> bool:
+    """Whether an upload of a job's key came after the job's.
+
+    Sequencers decide. A job of `make backfill` has none; then the times do, if they are known and
+    differ by more than S3's event and its listing may for one upload.
+
+    Args:
+        sequencer: The upload's sequencer; empty if it isn't known.
+        time: When it was uploaded, in seconds since the epoch; 0 if that isn't known.
+        than: The job.
+    """
+    if sequencer and than.sequencer:
+        return is_newer(sequencer, than.sequencer)
+    known = time and than.event_time
+    return bool(known) and time > than.event_time + _ONE_UPLOAD_SECONDS
+
+
+_ONE_UPLOAD_SECONDS = 2
+
 _LATEST = 2.5e11
 """Seconds since the epoch, near the latest date of `datetime`; rules out infinity and NaN."""
 

@@ -15,7 +15,7 @@ from pixian_s3.aws.lease import Lease, Leases, Record
 from pixian_s3.aws.queues import Queues
 from pixian_s3.aws.s3 import Buckets, Head, Result
 from pixian_s3.aws.secrets import Secret
-from pixian_s3.aws.spending import Reservation, Spending
+from pixian_s3.aws.spending import ASSUMED_CREDITS, Reservation, Spending
 from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.aws.throttles import Throttles
 from pixian_s3.config.document import NO_SETTINGS, Budget, Settings
@@ -172,7 +172,7 @@ class Processor:
                 error = raised
             except Exception:
                 if not give_up:
-                    self._settle(reservation, None, settings, may_cost=call_noted)
+                    self._settle(reservation, cutout, settings, may_cost=call_noted)
                     self.leases.release(lease, record)  # a noted call is reported next time
                     raise
                 error = Exhausted(give_up)
@@ -185,6 +185,8 @@ class Processor:
                     made = found.result and metadata.is_of_upload(found.result.metadata, job)
                     if error and found.result and made:
                         self._repair_sidecar(job, key, found.result, settings)
+                    if error and lease:
+                        self._remove_test_result(job, suffix, lease.record, settings)
                     if found.report:
                         self._retry_write(partial(self._remove_report, job))
                 elif isinstance(error, Rejected | NotFound):
@@ -198,6 +200,11 @@ class Processor:
                 record = record.mark_done(job, suffix, settings.digest)
             elif isinstance(error, Rejected | NotFound) or (cutout and isinstance(error, Skipped)):
                 record = record.mark_done(job)
+            other = lease is not None and lease.record.source not in {"", job.key}
+            if lease and other and isinstance(error, Rejected | NotFound):
+                # Its report tells that it is done, so another file keeps its record.
+                record = replace(lease.record, told=lease.record.unknown)
+                call_noted = False
             # A noted call may have been charged if its answer arrived, or if the error says so.
             unstored = call_noted and isinstance(error, RetryLater | BadRequest)
             maybe_charged = bool(unstored and (cutout or getattr(error, "maybe_charged", False)))
@@ -291,12 +298,14 @@ class Processor:
         *,
         may_cost: bool,
     ) -> None:
-        """Add what a call cost to the sums; if that isn't known, keep what was reserved."""
+        """Add what a call cost to the sums; if that isn't known, its usual price."""
         charged = cutout.answer.credits("Charged") if cutout else Decimal(0)
         if charged:
             self.lane.prices[settings.prefix] = charged
-        if charged or not may_cost:
-            self.spending.settle(reservation, charged, self.now())
+        elif reservation and (cutout or may_cost):
+            # It may have cost something. If no price is known, the budget must not leak.
+            charged = self.lane.prices.get(settings.prefix, ASSUMED_CREDITS)
+        self.spending.settle(reservation, charged, self.now())
 
     def _require_writable(self, key: str, record: Record, settings: Settings) -> None:
         """Check that a result can be stored before it is paid for.
@@ -319,8 +328,14 @@ class Processor:
         retry.retry_write(write, self.seconds_left, self.sleep)
 
     def _put_sidecar(self, job: Job, key: str, sidecar: Mapping[str, Any]) -> None:
-        about = metadata.of_sidecar(job)
-        self._retry_write(partial(self.buckets.put_sidecar, keys.sidecar_key(key), sidecar, about))
+        """Write a sidecar, after its result, so that it describes no result that isn't there."""
+        at, about = keys.sidecar_key(key), metadata.of_sidecar(job)
+
+        def put() -> None:
+            if not self.buckets.put_document(at, sidecar, about, metadata.is_not_sidecar):
+                self.telemetry.warn(f"{at} is not a sidecar of this program, so it stays as it is.")
+
+        self._retry_write(put)
 
     def _remove_sidecar(self, job: Job, key: str) -> None:
         keep = partial(metadata.is_of_other_source, job=job)
@@ -355,19 +370,32 @@ class Processor:
             if self.buckets.delete(key, keep=partial(metadata.is_not_test_of, job=job)):
                 self._remove_sidecar(job, key)
 
-        # The role may not delete results from a bucket that the stack didn't create.
-        with suppress(AccessDenied):
+        try:
             self._retry_write(remove)
+        except AccessDenied:
+            # The role may not delete results from a bucket that the stack didn't create.
+            self.telemetry.warn(f"The test result {key} can't be removed; delete it yourself.")
 
     def _write_report(self, job: Job, error: PixianS3Error, settings: Settings) -> None:
         report = documents.error_report(job, error, settings.form)
         about = metadata.of_report(job, final=not isinstance(error, Exhausted))
-        newer = partial(metadata.is_newer_than, job=job)
-        self.buckets.put_report(keys.report_key(job.key), report, about, newer)
+        key = keys.report_key(job.key)
+
+        def keep(existing: Mapping[str, str]) -> bool:
+            if not metadata.is_report(existing):
+                raise Blocked(
+                    f"{key} is not an error report of this program, so it stays. Rename it.",
+                    for_all=False,
+                )
+            return metadata.is_newer_than(existing, job)
+
+        self.buckets.put_document(key, report, about, keep)
 
     def _remove_report(self, job: Job) -> None:
-        newer = partial(metadata.is_newer_than, job=job)
-        self.buckets.delete(keys.report_key(job.key), keep=newer)
+        def keep(existing: Mapping[str, str]) -> bool:
+            return not metadata.is_report(existing) or metadata.is_newer_than(existing, job)
+
+        self.buckets.delete(keys.report_key(job.key), keep)
 
     def _within_invocation(self, seconds: float) -> int:
         return int(max(0, min(seconds, self.seconds_left() - retry.RETURNING_SECONDS)))

@@ -192,7 +192,7 @@ def no_report_is_newer(_: Mapping[str, str]) -> bool:
 
 
 def test_a_report_is_json_for_people(subject: Subject) -> None:
-    subject.buckets.put_report("ü.error.json", {"error": "Größe"}, {}, no_report_is_newer)
+    subject.buckets.put_document("ü.error.json", {"error": "Größe"}, {}, no_report_is_newer)
     text = subject.body("ü.error.json").decode()
     assert json.loads(text) == {"error": "Größe"}
     assert "Größe" in text
@@ -200,7 +200,7 @@ def test_a_report_is_json_for_people(subject: Subject) -> None:
 
 def test_a_report_replaces_and_is_deleted(subject: Subject) -> None:
     for error in ("one", "two"):
-        subject.buckets.put_report("a.error.json", {"error": error}, {}, no_report_is_newer)
+        subject.buckets.put_document("a.error.json", {"error": error}, {}, no_report_is_newer)
     assert b"two" in subject.body("a.error.json")
     subject.buckets.delete("a.error.json", no_report_is_newer)
     assert subject.buckets.head("a.error.json") is None
@@ -210,8 +210,8 @@ def test_a_newer_report_is_neither_replaced_nor_deleted(subject: Subject) -> Non
     def is_newer(metadata: Mapping[str, str]) -> bool:
         return metadata == {"sequencer": "2"}
 
-    subject.buckets.put_report("a.error.json", {"error": "new"}, {"sequencer": "2"}, is_newer)
-    subject.buckets.put_report("a.error.json", {"error": "old"}, {"sequencer": "1"}, is_newer)
+    subject.buckets.put_document("a.error.json", {"error": "new"}, {"sequencer": "2"}, is_newer)
+    subject.buckets.put_document("a.error.json", {"error": "old"}, {"sequencer": "1"}, is_newer)
     subject.buckets.delete("a.error.json", is_newer)
     assert b"new" in subject.body("a.error.json")
 
@@ -221,9 +221,9 @@ def test_a_report_that_changes_in_between_is_a_conflict(subject: Subject) -> Non
         subject.client.put_object(Bucket="output", Key="a.error.json", Body=b"other")
         return False
 
-    subject.buckets.put_report("a.error.json", {"error": "one"}, {}, no_report_is_newer)
+    subject.buckets.put_document("a.error.json", {"error": "one"}, {}, no_report_is_newer)
     with pytest.raises(Conflict):
-        subject.buckets.put_report("a.error.json", {"error": "late"}, {}, meanwhile)
+        subject.buckets.put_document("a.error.json", {"error": "late"}, {}, meanwhile)
     assert subject.body("a.error.json") == b"other"
 
 
@@ -290,7 +290,9 @@ def test_a_source_brings_its_own_metadata(subject: Subject) -> None:
 
 
 def test_a_sidecar_has_decimals_as_they_were_written(subject: Subject) -> None:
-    subject.buckets.put_sidecar("a.png.json", {"charged": Decimal("0.2209")}, {})
+    subject.buckets.put_document(
+        "a.png.json", {"charged": Decimal("0.2209")}, {}, no_report_is_newer
+    )
     assert '"charged": 0.2209' in subject.body("a.png.json").decode()
 
 

@@ -50,7 +50,8 @@ def test_the_case_of_the_headers_doesnt_matter() -> None:
 
 def test_a_header_that_didnt_come_is_left_out() -> None:
     written = of_result(make_job(version_id=None), make_settings(), {}, {})
-    assert set(written) == {"source-key", "source-etag", "source-sequencer", "parameters"}
+    source = {"source-key", "source-etag", "source-sequencer", "source-time"}
+    assert set(written) == source | {"parameters"}
 
 
 def test_the_source_is_named() -> None:

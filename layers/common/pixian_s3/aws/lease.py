@@ -17,7 +17,7 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pixian_s3.errors import InProgress, Unavailable, plain
-from pixian_s3.job import Job, is_newer
+from pixian_s3.job import Job, is_later
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -42,6 +42,7 @@ class Record:
         upload: The job's `upload_id`.
         sequencer: The sequencer of the upload's event; comparable only for the same source.
         redrives: How often the upload was redriven from the dead-letter queue.
+        time: When it was uploaded, in seconds since the epoch; 0 if that isn't known.
         suffix: The suffix of the last result of this source; empty if there is none yet. Pixian
             may choose another type than expected.
         digest: The digest of the parameters that this result was made with.
@@ -56,6 +57,7 @@ class Record:
     upload: str = ""
     sequencer: str = ""
     redrives: int = 0
+    time: int = 0
     suffix: str = ""
     digest: str = ""
     done: bool = False
@@ -71,11 +73,16 @@ class Record:
 
     def is_newer_than(self, job: Job) -> bool:
         """Whether a newer upload of the job's source was recorded."""
-        return self.source == job.key and is_newer(self.sequencer, than=job.sequencer)
+        return self.source == job.key and is_later(self.sequencer, self.time, than=job)
 
     def has_done(self, job: Job) -> bool:
-        """Whether this upload is done, with whichever parameters."""
-        return self.done and self._is_about(job)
+        """Whether this upload is done, with whichever parameters.
+
+        A job of `make backfill` doesn't tell one upload of a content from another; then the output
+        bucket shows whether it is done.
+        """
+        identified = bool(job.version_id or job.sequencer or job.again)
+        return self.done and identified and self._is_about(job)
 
     def has_given_up(self, job: Job) -> bool:
         """Whether this job became a dead letter, so that only a redriven one may be processed."""
@@ -106,7 +113,8 @@ class Record:
         if self._is_about(job) and self.redrives >= job.redrives:
             return replace(self, done=False)
         result = (self.suffix, self.digest) if self.source == job.key else ("", "")
-        return Record(job.key, job.upload_id, job.sequencer, job.redrives, *result)
+        about = (job.key, job.upload_id, job.sequencer, job.redrives, int(job.event_time))
+        return Record(*about, *result)
 
     def _is_about(self, job: Job) -> bool:
         return (self.source, self.upload) == (job.key, job.upload_id)
@@ -181,7 +189,9 @@ class Leases:
         except (ClientError, BotoCoreError) as error:
             raise Unavailable(f"The lease table is unavailable: {plain(error)}") from error
         before = found.get("Attributes", {})
-        return Lease(result, holder, _read(before), interrupted="holder" in before)
+        # Our own name is there if this request was repeated because its answer was lost.
+        interrupted = _text(before, "holder") not in {"", holder}
+        return Lease(result, holder, _read(before), interrupted)
 
     def note(self, lease: Lease, record: Record) -> Record:
         """Write a record before what it says is done, and return it.
@@ -214,6 +224,7 @@ class Leases:
             "sequencer": {"S": record.sequencer},
             "redrives": _number(record.redrives),
             "digest": {"S": record.digest},
+            "time": _number(record.time),
             "suffix": {"S": record.suffix},
             "done": {"BOOL": record.done},
             "given_up": {"BOOL": record.given_up},
@@ -253,6 +264,7 @@ def _read(item: "dict[str, AttributeValueTypeDef]") -> Record:
         sequencer=_text(item, "sequencer"),
         redrives=_integer(item, "redrives"),
         digest=_text(item, "digest"),
+        time=_integer(item, "time"),
         suffix=_text(item, "suffix"),
         done=_flag(item, "done"),
         given_up=_flag(item, "given_up"),

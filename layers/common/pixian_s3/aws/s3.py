@@ -188,11 +188,17 @@ class Buckets:
             with suppress(AlreadyDone):
                 require_replaceable(result.key, existing.metadata if existing else None)
                 self._put_result(result, existing)
+        if not _fit_in_header(result.tags):
+            with _s3_errors("The result"):
+                self._s3.put_object_tagging(
+                    Bucket=self._output_bucket,
+                    Key=result.key,
+                    Tagging={"TagSet": [{"Key": k, "Value": v} for k, v in result.tags.items()]},
+                )
 
     def _put_result(self, result: Result, replaces: Head | None) -> None:
-        tagging = urlencode(result.tags)
-        in_header = len(tagging) <= _MAX_TAGGING_CHARACTERS
-        tags: dict[str, Any] = {"Tagging": tagging} if tagging and in_header else {}
+        fit = result.tags and _fit_in_header(result.tags)
+        tags: dict[str, Any] = {"Tagging": urlencode(result.tags)} if fit else {}
         result.body.seek(0)
         with _s3_errors("The result"):
             self._s3.put_object(
@@ -204,34 +210,31 @@ class Buckets:
                 **tags,
                 **_condition(replaces),
             )
-            if not in_header:
-                self._s3.put_object_tagging(
-                    Bucket=self._output_bucket,
-                    Key=result.key,
-                    Tagging={"TagSet": [{"Key": k, "Value": v} for k, v in result.tags.items()]},
-                )
 
-    def put_sidecar(
-        self, key: str, document: Mapping[str, Any], metadata: Mapping[str, str]
-    ) -> None:
-        """Write a sidecar, after its result, so that it describes no result that isn't there."""
-        self._put_json(key, document, Metadata=metadata)
-
-    def put_report(
+    def put_document(
         self,
         key: str,
         document: Mapping[str, Any],
         metadata: Mapping[str, str],
-        is_newer: Callable[[Mapping[str, str]], bool],
-    ) -> None:
-        """Write an error report, unless the existing report's metadata is that of a newer upload.
+        keep: Callable[[Mapping[str, str]], bool],
+    ) -> bool:
+        """Write a report or a sidecar, and return whether it was written.
+
+        Args:
+            key: Its key in the output bucket.
+            document: Its content.
+            metadata: Its user metadata.
+            keep: Takes the user metadata of the object at the key, if there is one, and returns
+                whether to keep that instead.
 
         Raises:
-            Conflict, NotFound: Another writer changed the report at the same time.
+            Conflict, NotFound: Another writer changed the object at the same time.
         """
         existing = self.head(key)
-        if not (existing and is_newer(existing.metadata)):
-            self._put_json(key, document, Metadata=metadata, **_condition(existing))
+        if existing and keep(existing.metadata):
+            return False
+        self._put_json(key, document, Metadata=metadata, **_condition(existing))
+        return True
 
     def _put_json(self, key: str, document: Mapping[str, Any], **more: Any) -> None:  # noqa: ANN401 - boto3's
         with _s3_errors(key):
@@ -260,6 +263,10 @@ class Buckets:
         with _s3_errors(key):
             self._s3.delete_object(Bucket=self._output_bucket, Key=key, IfMatch=existing.etag)
         return True
+
+
+def _fit_in_header(tags: Mapping[str, str]) -> bool:
+    return len(urlencode(tags)) <= _MAX_TAGGING_CHARACTERS
 
 
 def _require_size(size: int) -> None:

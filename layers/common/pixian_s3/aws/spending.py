@@ -29,6 +29,11 @@ LEAST = Decimal("0.0001")
 """What a call reserves if its price isn't known yet: so little that any budget has room for it."""
 
 
+ASSUMED_CREDITS = Decimal(1)
+"""What a call is taken to have cost, with a budget, if it may have cost something and no price is
+known."""
+
+
 @dataclass(frozen=True)
 class Reservation:
     """Credits reserved for a call: the item and the day that they were added to."""
@@ -71,6 +76,11 @@ class Spending:
             if limit is None:
                 continue
             rest = limit - reservation.credits
+            if rest < 0 and price:
+                raise Held(
+                    f"An image costs about {price:f} credits here, more than the budget per {name} "
+                    f"({limit:f}). Raise the budget in the configuration."
+                )
             if rest < 0:
                 raise _spent(budget)
             conditions.append(f"(attribute_not_exists(#{name}) OR #{name} <= :{name})")

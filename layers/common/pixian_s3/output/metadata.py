@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from pixian_s3.config.document import Settings
 from pixian_s3.errors import AlreadyDone, Rejected, Skipped
-from pixian_s3.job import Job, is_newer
+from pixian_s3.job import Job, is_later
 
 MAX_METADATA_BYTES = 2048
 """S3's limit for the total size of the names and values."""
@@ -19,6 +19,9 @@ _ETAG = "source-etag"
 _PARAMETERS = "parameters"
 _TEST = "pixian-test"
 _FINAL = "final"
+_TIME = "source-time"
+_AGAIN = "source-again"
+_ONE_UPLOAD_SECONDS = 60
 _MAX_KEY_BYTES = 1024  # for the source's key; the other values need less than 600
 
 _HEADERS = (
@@ -64,6 +67,11 @@ def of_sidecar(job: Job) -> dict[str, str]:
     return {_SOURCE_KEY: _encoded(job.key), **_upload(job)}
 
 
+def is_not_sidecar(metadata: Mapping[str, str]) -> bool:
+    """Whether an object at the key of a sidecar is a file of somebody else."""
+    return _SOURCE_KEY not in metadata
+
+
 def is_of_other_source(metadata: Mapping[str, str], job: Job) -> bool:
     """Whether a result or sidecar isn't about the job's source."""
     return metadata.get(_SOURCE_KEY) != _encoded(job.key)
@@ -82,6 +90,11 @@ def of_report(job: Job, *, final: bool) -> dict[str, str]:
     }
 
 
+def is_report(metadata: Mapping[str, str]) -> bool:
+    """Whether an object at the key of a report is one, rather than a file of somebody else."""
+    return bool(metadata.keys() & {_FINAL, _VERSION_ID, _SEQUENCER})
+
+
 def is_final(metadata: Mapping[str, str]) -> bool:
     """Whether an error report says that its upload was rejected."""
     return metadata.get(_FINAL) == "true"
@@ -90,19 +103,24 @@ def is_final(metadata: Mapping[str, str]) -> bool:
 def is_of_upload(metadata: Mapping[str, str], job: Job) -> bool:
     """Whether a result or report of the job's source is about the job's upload.
 
-    False if the job wants the upload processed again. Then the parameters decide (`is_result_of`).
+    An upload that is to be processed again counts as another one. A job of `make backfill` knows no
+    version and no sequencer; then it is the same upload if content and time are.
     """
-    if job.again:
+    if metadata.get(_AGAIN, "") != job.again:
         return False
-    if job.version_id:
-        return metadata.get(_VERSION_ID) == job.version_id
-    upload = {_ETAG: job.etag, _VERSION_ID: "", _SEQUENCER: job.sequencer}
-    return all(metadata.get(name, "") == value for name, value in upload.items())
+    version, sequencer = metadata.get(_VERSION_ID, ""), metadata.get(_SEQUENCER, "")
+    if version and job.version_id:
+        return version == job.version_id
+    if metadata.get(_ETAG) != job.etag:
+        return False
+    if sequencer and job.sequencer:
+        return sequencer == job.sequencer
+    return abs(_time(metadata) - job.event_time) <= _ONE_UPLOAD_SECONDS
 
 
 def is_newer_than(metadata: Mapping[str, str], job: Job) -> bool:
     """Whether an object is about a newer upload of the job's source."""
-    return is_newer(metadata.get(_SEQUENCER, ""), than=job.sequencer)
+    return is_later(metadata.get(_SEQUENCER, ""), _time(metadata), than=job)
 
 
 def is_not_test_of(existing: Mapping[str, str], job: Job) -> bool:
@@ -117,8 +135,8 @@ def upload_of(existing: Mapping[str, str], job: Job) -> Job:
         etag=existing.get(_ETAG, ""),
         version_id=existing.get(_VERSION_ID) or None,
         sequencer=existing.get(_SEQUENCER, ""),
-        event_time=0.0,
-        again="",
+        event_time=float(_time(existing)),
+        again=existing.get(_AGAIN, ""),
     )
 
 
@@ -181,14 +199,29 @@ def require_replaceable(
             f"The result would overwrite {key}, which was not made from this file. Rename one of "
             "the two files, then upload it again."
         )
+    if is_of_upload(existing, job):
+        raise AlreadyDone("The result already exists.")
     if is_newer_than(existing, job):
         raise Skipped("The result of a newer upload already exists.")
-    if is_of_upload(existing, job) or is_result_of(existing, job, settings):
+    if is_result_of(existing, job, settings):
         raise AlreadyDone("The result already exists.")
 
 
 def _upload(job: Job) -> dict[str, str]:
-    return {_ETAG: job.etag, _VERSION_ID: job.version_id or "", _SEQUENCER: job.sequencer}
+    about = {
+        _ETAG: job.etag,
+        _VERSION_ID: job.version_id or "",
+        _SEQUENCER: job.sequencer,
+        _TIME: str(int(job.event_time)) if job.event_time else "",
+        _AGAIN: job.again,
+    }
+    return {name: value for name, value in about.items() if value}
+
+
+def _time(metadata: Mapping[str, str]) -> int:
+    """When an upload was made, in seconds since the epoch; 0 if that isn't known."""
+    text = metadata.get(_TIME, "")
+    return int(text) if text.isdecimal() else 0
 
 
 def _size(metadata: Mapping[str, str]) -> int:
