@@ -200,11 +200,6 @@ class Processor:
                 record = record.mark_done(job, suffix, settings.digest)
             elif isinstance(error, Rejected | NotFound) or (cutout and isinstance(error, Skipped)):
                 record = record.mark_done(job)
-            other = lease is not None and lease.record.source not in {"", job.key}
-            if lease and other and isinstance(error, Rejected | NotFound):
-                # Its report tells that it is done, so another file keeps its record.
-                record = replace(lease.record, told=lease.record.unknown)
-                call_noted = False
             # A noted call may have been charged if its answer arrived, or if the error says so.
             unstored = call_noted and isinstance(error, RetryLater | BadRequest)
             maybe_charged = bool(unstored and (cutout or getattr(error, "maybe_charged", False)))

@@ -94,6 +94,7 @@ def test_without_a_table_nothing_is_done(aws: None) -> None:  # noqa: ARG001
 def test_it_remembers_all_of_a_record(leases: Leases) -> None:
     record = replace(
         OURS,
+        others=OURS.for_upload(make_job("shoes/a.gif")).others,
         redrives=1,
         suffix=".jpg",
         digest="d",
@@ -185,6 +186,17 @@ def test_the_suffix_is_remembered_for_the_same_source_and_parameters() -> None:
     assert record.for_upload(other).suffix == ".jpg"
     assert record.suffix_for(other, "other parameters") == ""
     assert record.suffix_for(make_job("shoes/a.gif"), "digest") == ""
+
+
+def test_other_sources_of_the_same_result_are_remembered() -> None:
+    older = make_job(version_id="version-0", sequencer="0055AED6DCD90281E4")
+    record = OURS.mark_done(JOB).for_upload(make_job("shoes/a.gif"))
+    assert record.has_done(JOB)
+    assert record.is_newer_than(older)
+    assert not record.is_newer_than(JOB)
+    # Its own next upload takes its place again.
+    again = record.for_upload(make_job(version_id="version-2", sequencer="0056"))
+    assert [other.source for other in again.others] == ["shoes/a.gif"]
 
 
 def test_sequencers_compare_within_one_source_only() -> None:

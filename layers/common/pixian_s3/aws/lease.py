@@ -8,10 +8,11 @@ A call is recorded before it is made. If the function is killed during the call,
 finds it in the record and reports it as one that may have cost a credit.
 """
 
+import json
 import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -33,6 +34,20 @@ KEPT_SECONDS = 14 * 24 * 3600
 """As long as the dead-letter queue keeps messages. Later, a result shows by its metadata."""
 
 
+MOST_OTHERS = 4
+"""How many other sources a record remembers. They are named alike by mistake, so there are few."""
+
+
+class OtherUpload(NamedTuple):
+    """The latest upload of another source; as in `Record`."""
+
+    source: str
+    upload: str
+    sequencer: str
+    time: int
+    done: bool
+
+
 @dataclass(frozen=True)
 class Record:
     """What a lease records about the latest upload for its result.
@@ -51,6 +66,8 @@ class Record:
         unknown: The number of calls to Pixian whose outcome isn't known.
         told: How many of these calls were reported in the metric MaybeCharged.
         gateway: The number of other calls that a gateway answered instead of Pixian.
+        others: The latest uploads of other sources whose results would have the same key, such as
+            a.gif and a.jpg.
     """
 
     source: str = ""
@@ -65,6 +82,7 @@ class Record:
     unknown: int = 0
     told: int = 0
     gateway: int = 0
+    others: tuple[OtherUpload, ...] = ()
 
     @property
     def unreported(self) -> int:
@@ -73,7 +91,10 @@ class Record:
 
     def is_newer_than(self, job: Job) -> bool:
         """Whether a newer upload of the job's source was recorded."""
-        return self.source == job.key and is_later(self.sequencer, self.time, than=job)
+        return any(
+            upload.source == job.key and is_later(upload.sequencer, upload.time, than=job)
+            for upload in self._uploads()
+        )
 
     def has_done(self, job: Job) -> bool:
         """Whether this upload is done, with whichever parameters.
@@ -82,7 +103,10 @@ class Record:
         bucket shows whether it is done.
         """
         identified = bool(job.version_id or job.sequencer or job.again)
-        return self.done and identified and self._is_about(job)
+        about = (job.key, job.upload_id)
+        return identified and any(
+            upload.done and (upload.source, upload.upload) == about for upload in self._uploads()
+        )
 
     def has_given_up(self, job: Job) -> bool:
         """Whether this job became a dead letter, so that only a redriven one may be processed."""
@@ -114,7 +138,15 @@ class Record:
             return replace(self, done=False)
         result = (self.suffix, self.digest) if self.source == job.key else ("", "")
         about = (job.key, job.upload_id, job.sequencer, job.redrives, int(job.event_time))
-        return Record(*about, *result)
+        return Record(*about, *result, others=self._others_than(job.key))
+
+    def _uploads(self) -> "tuple[Record | OtherUpload, ...]":
+        return (self, *self.others)
+
+    def _others_than(self, source: str) -> tuple[OtherUpload, ...]:
+        own = OtherUpload(self.source, self.upload, self.sequencer, self.time, self.done)
+        kept = [each for each in (own, *self.others) if each.source not in {"", source}]
+        return tuple(kept[:MOST_OTHERS])
 
     def _is_about(self, job: Job) -> bool:
         return (self.source, self.upload) == (job.key, job.upload_id)
@@ -231,6 +263,7 @@ class Leases:
             "unknown": _number(record.unknown),
             "told": _number(record.told),
             "gateway": _number(record.gateway),
+            "others": {"S": json.dumps(record.others)},
         }
         names = {f"#{name}": name for name in values}
         if release:
@@ -271,6 +304,7 @@ def _read(item: "dict[str, AttributeValueTypeDef]") -> Record:
         unknown=_integer(item, "unknown"),
         told=_integer(item, "told"),
         gateway=_integer(item, "gateway"),
+        others=tuple(OtherUpload(*each) for each in json.loads(_text(item, "others") or "[]")),
     )
 
 
