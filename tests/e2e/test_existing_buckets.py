@@ -52,7 +52,7 @@ def test_one_bucket_without_an_input_prefix_is_refused_at_deployment(shop: World
             StackName=name,
             UsePreviousTemplate=True,
             Parameters=parameters,
-            Capabilities=["CAPABILITY_IAM"],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
 
 
@@ -151,7 +151,7 @@ def _patterns() -> list[dict[str, Any]]:
     return [
         json.loads(block.replace("<OutputBucket>", SHOP))
         for block in blocks
-        if "detail-type" in block
+        if "Object Created" in block
     ]
 
 

@@ -19,8 +19,9 @@ def test_photograph_comes_back_cut_out_with_what_pixian_said_about_it(deployed: 
         assert cutout.getpixel((5, 5))[3] == 0  # type: ignore[index]
         assert cutout.getpixel((280, 150))[3] == 255  # type: ignore[index]
     assert stored["ContentType"] == "image/png"
-    # And it carries all seven headers
+    # And it carries all seven headers, and the mark of a test
     assert {name for name in ending.metadata if name.startswith("pixian-")} == {
+        "pixian-test",
         "pixian-credits-charged",
         "pixian-credits-calculated",
         "pixian-input-orientation",

@@ -132,9 +132,11 @@ class Processor:
                 metadata.require_source(source.metadata)
                 prepared = prepare(file, settings, files)
 
-                # 5. Note the call in the lease, then call Pixian.
+                # 5. Remove an old report, note the call in the lease, then call Pixian.
                 if retry.too_many_calls(record.unknown, record.gateway):
                     raise Unavailable("Pixian was not called again.")
+                if found.report:
+                    self._remove_report(job)  # not later: nothing may fail after the call
                 answer = files.enter_context(TemporaryFile())
                 image = self._image(job, prepared, settings)
                 record = self.leases.note(lease, replace(record, unknown=record.unknown + 1))
@@ -177,15 +179,15 @@ class Processor:
                     raise
                 error = Exhausted(give_up)
 
-        # Write or remove the error report, retry or give up, log, and release the lease.
+        # Write the error report, retry or give up, log, and release the lease.
         retryable: RetryLater | None = None
         try:
             try:
-                if error is None or isinstance(error, AlreadyDone):
+                if isinstance(error, AlreadyDone):
                     made = found.result and metadata.is_of_upload(found.result.metadata, job)
-                    if error and found.result and made:
+                    if found.result and made:
                         self._repair_sidecar(job, key, found.result, settings)
-                    if error and lease:
+                    if lease:
                         self._remove_test_result(job, suffix, lease.record, settings)
                     if found.report:
                         self._retry_write(partial(self._remove_report, job))
