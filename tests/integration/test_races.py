@@ -204,20 +204,24 @@ def test_it_is_skipped_though_another_file_of_that_stem_came_between(world: Worl
     assert (len(world.pixian.calls), "shoes/a.jpg" in world.output_keys()) == (1, False)
 
 
+@pytest.mark.parametrize("overtaken", [False, True])
 def test_a_killed_attempt_is_not_paid_for_again_though_the_format_changed_since(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, *, overtaken: bool
 ) -> None:
-    job = world.upload()
-
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
+    older = world.upload(body=A)
+    job = world.upload()
     with monkeypatch.context() as dying:
         dying.setattr(Leases, "release", die)
         with pytest.raises(KeyboardInterrupt):
             world.process(job)
     world.pass_deadline()
     change_format(world)
+    # Even if an older upload came first, which finds the lease as the killed attempt left it
+    if overtaken:
+        world.process(older)
     world.process(job)
     assert (len(world.pixian.calls), world.output_keys()) == (1, ["shoes/a.png"])
 

@@ -114,7 +114,7 @@ class Processor:
                 suffix = self._suffix(job, lease, settings)
                 key = keys.result_key(job.key, suffix, settings)
                 found = self._found(job, key)
-                if lease.interrupted and found.result:
+                if lease.is_doubtful and found.result:
                     self._repair_sidecar(job, key, found.result, settings)
                 self._require_new(job, key, found, record, settings)
                 # Not before: what is skipped or in conflict leaves the record of another alone.
@@ -256,12 +256,12 @@ class Processor:
         """The suffix under which this source has, or is expected to have, its result."""
         record = lease.record
         expected = record.suffix_for(job, settings.digest) or settings.result_suffix
-        if lease.interrupted or record.source not in {"", job.key}:
+        if lease.is_doubtful or record.source not in {"", job.key}:
             # The record may not know the result, and the format may have been changed since.
             other = ".jpg" if expected == ".png" else ".png"
             key = keys.result_key(job.key, other, settings)
             result = self.buckets.head(key)
-            if result and lease.interrupted:
+            if result and lease.is_doubtful:
                 self._repair_sidecar(job, key, result, settings)
             if result and metadata.is_at_least_of_upload(result.metadata, job):
                 return other
