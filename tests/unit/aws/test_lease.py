@@ -192,6 +192,9 @@ def test_other_sources_of_the_same_result_are_remembered() -> None:
     older = make_job(version_id="version-0", sequencer="0055AED6DCD90281E4")
     record = OURS.mark_done(JOB).for_upload(make_job("shoes/a.gif"))
     assert record.has_done(JOB)
+    given_up = replace(OURS, given_up=True).for_upload(make_job("shoes/a.gif"))
+    assert given_up.has_given_up(JOB)
+    assert not given_up.has_given_up(JOB.dead_letter())
     assert record.is_newer_than(older)
     assert not record.is_newer_than(JOB)
     # Its own next upload takes its place again.

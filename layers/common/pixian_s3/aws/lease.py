@@ -46,6 +46,8 @@ class OtherUpload(NamedTuple):
     sequencer: str
     time: int
     done: bool
+    given_up: bool
+    redrives: int
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,12 @@ class Record:
 
     def has_given_up(self, job: Job) -> bool:
         """Whether this job became a dead letter, so that only a redriven one may be processed."""
-        later = self.redrives > job.redrives
-        return self._is_about(job) and (later or (self.given_up and self.redrives == job.redrives))
+        about = (job.key, job.upload_id)
+        return any(
+            upload.redrives > job.redrives or (upload.given_up and upload.redrives == job.redrives)
+            for upload in self._uploads()
+            if (upload.source, upload.upload) == about
+        )
 
     def mark_done(self, job: Job, suffix: str = "", digest: str = "") -> Self:
         """The record with this upload done; unchanged if it is about another upload.
@@ -144,7 +150,15 @@ class Record:
         return (self, *self.others)
 
     def _others_than(self, source: str) -> tuple[OtherUpload, ...]:
-        own = OtherUpload(self.source, self.upload, self.sequencer, self.time, self.done)
+        own = OtherUpload(
+            self.source,
+            self.upload,
+            self.sequencer,
+            self.time,
+            self.done,
+            self.given_up,
+            self.redrives,
+        )
         kept = [each for each in (own, *self.others) if each.source not in {"", source}]
         return tuple(kept[:MOST_OTHERS])
 
