@@ -108,7 +108,8 @@ class Processor:
                 if record.has_done(job):
                     raise Skipped("This upload was already processed or rejected.")
                 # If the last attempt was killed, its dead letter may not have been sent.
-                unsent = lease.interrupted and record.redrives == job.redrives
+                last = (record.source, record.upload, record.redrives)
+                unsent = lease.interrupted and last == (job.key, job.upload_id, job.redrives)
                 if (given_up := record.has_given_up(job)) and not unsent:
                     raise Skipped("This upload was given up. Redrive its dead letter instead.")
                 suffix = self._suffix(job, lease, settings)
