@@ -368,37 +368,33 @@ def test_a_late_copy_of_an_event_leaves_a_complete_sidecar_alone(world: World) -
     assert json.loads(world.output("shoes/a.png.json"))["source"]["bytes"] == len(A)
 
 
-def test_a_result_without_a_sidecar_removes_that_of_the_result_before(world: World) -> None:
+def test_a_sidecar_that_is_there_is_kept_up_to_date_without_the_parameter(world: World) -> None:
     world.configure(defaults={"pipeline": {"sidecar": True}})
     world.process(world.upload(body=A))
     world.configure()
     world.processor = world._connect()
-    world.process(world.upload(body=B))
-    assert world.output_keys() == ["shoes/a.png"]
+    newer = world.upload(body=B)
+    world.process(newer)
+    assert sidecar_version(world) == newer.version_id
 
 
-def test_one_that_was_killed_before_it_did_leaves_that_to_the_next(
+def test_a_sidecar_that_could_not_be_written_comes_with_the_next_upload(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Given a result whose sidecar S3 didn't take
     world.configure(defaults={"pipeline": {"sidecar": True}})
-    world.process(world.upload(body=A))
-    world.configure()
-    world.processor = world._connect()
-    job = world.upload(body=B)
-
-    def die(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as dying:
-        dying.setattr(Buckets, "delete", die)
-        with pytest.raises(KeyboardInterrupt):
-            world.process(job)
-    world.pass_deadline()
-    world.process(job)
-    assert world.output_keys() == ["shoes/a.png"]
+    older = world.upload(body=A)
+    with monkeypatch.context() as away:
+        away.setattr(Buckets, "put_document", _unavailable)
+        world.process(older)
+    # When a newer upload becomes a result of another type
+    change_format(world, pipeline={"sidecar": True})
+    world.process(world.upload(body=B))
+    # Then the older one's sidecar is there
+    assert sidecar_version(world) == older.version_id
 
 
-def test_it_removes_no_other_file_of_that_name(world: World) -> None:
+def test_no_other_file_of_that_name_is_touched(world: World) -> None:
     world.process(world.upload(body=A))
     world.s3.put_object(Bucket=OUTPUT, Key="shoes/a.png.json", Body=b"mine")
     world.process(world.upload(body=B))

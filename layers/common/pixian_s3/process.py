@@ -115,7 +115,7 @@ class Processor:
                 suffix = self._suffix(job, lease, settings)
                 key = keys.result_key(job.key, suffix, settings)
                 found = self._found(job, key)
-                if lease.is_doubtful and found.result:
+                if found.result and _is_doubtful(lease, settings):
                     self._repair_sidecar(job, key, found.result, settings)
                 self._require_new(job, key, found, record, settings)
                 # Not before: what is skipped or in conflict leaves the record of another alone.
@@ -162,14 +162,11 @@ class Processor:
                 result = Result(key, cutout.file, cutout.mime_type, about, source.tags)
                 self._retry_write(partial(self.buckets.put_result, result, existing, check))
                 record, call_noted = replace(record, unknown=record.unknown - 1), False
-                if settings.flag("pipeline.sidecar"):
+                if settings.flag("pipeline.sidecar") or (existing and self._has_sidecar(job, key)):
                     sidecar = documents.sidecar(
                         job, settings.form, key, about, prepared.source, cutout.answer, self.now()
                     )
                     self._put_sidecar(job, key, sidecar)
-                elif existing:
-                    with suppress(AccessDenied):  # as in `_remove_test_result`
-                        self._retry_write(partial(self._remove_sidecar, job, key))
                 self._remove_test_result(job, suffix, lease.record, settings)
             except PixianS3Error as raised:
                 error = raised
@@ -257,12 +254,13 @@ class Processor:
         """The suffix under which this source has, or is expected to have, its result."""
         record = lease.record
         expected = record.suffix_for(job, settings.digest) or settings.result_suffix
-        if lease.is_doubtful or record.source not in {"", job.key}:
+        doubtful = _is_doubtful(lease, settings)
+        if doubtful or record.source not in {"", job.key}:
             # The record may not know the result, and the format may have been changed since.
             other = ".jpg" if expected == ".png" else ".png"
             key = keys.result_key(job.key, other, settings)
             result = self.buckets.head(key)
-            if result and lease.is_doubtful:
+            if result and doubtful:
                 self._repair_sidecar(job, key, result, settings)
             if result and metadata.is_at_least_of_upload(result.metadata, job):
                 return other
@@ -335,6 +333,11 @@ class Processor:
 
         self._retry_write(put)
 
+    def _has_sidecar(self, job: Job, key: str) -> bool:
+        """Whether a result has a sidecar, which must not tell of the result before it."""
+        sidecar = self.buckets.head(keys.sidecar_key(key))
+        return sidecar is not None and not metadata.is_of_other_source(sidecar.metadata, job)
+
     def _remove_sidecar(self, job: Job, key: str) -> None:
         keep = partial(metadata.is_of_other_source, job=job)
         self.buckets.delete(keys.sidecar_key(key), keep)
@@ -347,14 +350,11 @@ class Processor:
         sidecar = self.buckets.head(keys.sidecar_key(key))
         if sidecar and metadata.is_of_upload(sidecar.metadata, made_from):
             return
-        if settings.flag("pipeline.sidecar"):
+        if settings.flag("pipeline.sidecar") or sidecar:
             same = metadata.is_made_with(result.metadata, settings)
             form = settings.form if same else None
             document = documents.sidecar(made_from, form, key, result.metadata)
             self._put_sidecar(made_from, key, document)
-        elif sidecar:
-            with suppress(AccessDenied):  # as in `_remove_test_result`
-                self._retry_write(partial(self._remove_sidecar, job, key))
 
     def _remove_test_result(
         self, job: Job, suffix: str, before: Record, settings: Settings
@@ -465,3 +465,14 @@ class Processor:
                 self.leases.note(lease, record)
         self.queues.send_dead_letter(job.dead_letter())
         return Outcome.EXHAUSTED, str(error), None, record
+
+
+def _is_doubtful(lease: Lease, settings: Settings) -> bool:
+    """Whether an earlier attempt may have left a result that isn't recorded, or has no sidecar."""
+    record = lease.record
+    unfinished = record.source != "" and not record.done
+    return (
+        lease.interrupted
+        or record.unknown > 0
+        or (unfinished and settings.flag("pipeline.sidecar"))
+    )

@@ -182,11 +182,6 @@ class Lease:
     record: Record
     interrupted: bool = False
 
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether an earlier attempt may have stored a result that the record doesn't tell of."""
-        return self.interrupted or self.record.unknown > 0
-
 
 class Leases:
     """The leases, in one DynamoDB table.
