@@ -164,8 +164,10 @@ class Ledger:
             if upload is None or upload.key != uploads[0].key:
                 continue
             for newer in uploads[upload.number :]:
-                # What a user deleted may have been all that told of the newer one's ending.
-                if newer.ended_at is not None and newer.ended_at < tick and not newer.taken:
+                # What a user deleted may have been all that told of the newer ending: there is
+                # one report for a key, and that of the newest replaces those before.
+                taken = any(each.taken for each in uploads[newer.number - 1 :])
+                if newer.ended_at is not None and newer.ended_at < tick and not taken:
                     yield f"a {what} of {upload} came after {newer} had ended"
                     break
 
