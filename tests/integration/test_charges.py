@@ -226,6 +226,22 @@ def test_what_has_its_result_is_not_given_up(world: World, monkeypatch: pytest.M
     assert (world.output_keys(), world.dead_letters()) == (["shoes/a.png"], [])
 
 
+def test_a_gateways_answer_is_counted_though_the_queue_was_out_of_reach(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise ConnectionError("SQS didn't answer.")
+
+    world.pixian.answers = [refusal(502)]
+    job = world.upload()
+    with monkeypatch.context() as broken:
+        broken.setattr("pixian_s3.aws.queues.Queues.send", away)
+        with pytest.raises(ConnectionError):
+            world.process(job)
+    world.log()
+    assert world.process(job).total("MaybeCharged") == 1
+
+
 def test_an_old_report_that_cannot_be_removed_costs_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,7 +179,7 @@ class Ledger:
             if beside is None:
                 if self.sidecars and not stored.upload.disabled:
                     yield f"{key} has no sidecar"
-            elif not beside.tells_of(key, stored):
+            elif not beside.tells_of(key, stored) and not stored.upload.disabled:
                 yield f"the sidecar of {key} is about {beside.upload}, not {stored.upload}"
         for key, stored in self.output.items():
             result = self.output.get(key.removesuffix(".json"))

@@ -179,6 +179,7 @@ class Processor:
 
         # Write the error report, retry or give up, log, and release the lease.
         retryable: RetryLater | None = None
+        uncounted: Record | None = None
         try:
             try:
                 if isinstance(error, AlreadyDone):
@@ -204,10 +205,11 @@ class Processor:
             unstored = call_noted and isinstance(error, RetryLater | BadRequest)
             maybe_charged = bool(unstored and (cutout or getattr(error, "maybe_charged", False)))
             gateway = retryable is not None and retryable.status in retry.GATEWAY_STATUSES
-            if call_noted and (gateway or not maybe_charged):
-                record = replace(
-                    record, unknown=record.unknown - 1, gateway=record.gateway + maybe_charged
-                )
+            if call_noted and not maybe_charged:
+                record = replace(record, unknown=record.unknown - 1)
+            uncounted = record
+            if call_noted and maybe_charged and gateway:
+                record = replace(record, unknown=record.unknown - 1, gateway=record.gateway + 1)
             self._settle(reservation, cutout, settings, may_cost=maybe_charged)
             if cutout and isinstance(error, Blocked):
                 self.lane.writable.discard(settings.prefix)
@@ -230,8 +232,10 @@ class Processor:
             )
             self.telemetry.log_attempt(attempt)
             record = replace(record, told=record.unknown)  # reported just now
+            uncounted = None
         finally:
-            self.leases.release(lease, record)
+            # After a crash before the log line, the call is reported next time.
+            self.leases.release(lease, uncounted or record)
             # This comes last, so that neither the image nor its lease waits for the lane.
             if self.lane.counts(retryable, self.now()):
                 self.throttles.count()
