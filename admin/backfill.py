@@ -23,7 +23,7 @@ from admin.config import document_in_force
 from admin.errors import UserError, run
 from admin.listing import KEPT_SECONDS, Group, Metadata, Wanted, Work, find, inventoried, listed
 from admin.sending import Queue, send, stopping
-from admin.stack import Stack, add_stack_option, chosen
+from admin.stack import Stack, add_stack_option, chosen, prices_are_real
 from admin.terminal import confirm
 from pixian_s3.config.document import Budget, Configuration
 from pixian_s3.config.document import parse as parse_configuration
@@ -124,7 +124,7 @@ class Backfill:
         run_id = f"{datetime.fromtimestamp(now(), UTC):%Y-%m-%dT%H:%M:%SZ}"
         self._queue = Queue(stack.client("sqs"), url, self._input, run_id)
         self._functions = self._read_functions()
-        self._made_up = _MADE_UP if quote.is_made_up(self._functions.endpoint) else ""
+        self._made_up = "" if prices_are_real(self._functions.endpoint) else _MADE_UP
 
     def run(self) -> None:
         """Find, quote, ask, send and follow, as far as the options say.

@@ -26,7 +26,6 @@ _REMOVE_BACKGROUND, _ACCOUNT = "remove-background", "account"
 _TIMEOUT = urllib3.Timeout(connect=10, read=180)
 _THROTTLED_WAITS = (5, 10, 15)  # Pixian's rule, as in pixian_s3/retry.py
 _NOT_THE_IMAGE = {401, 402, 403, 404, 405, 410}
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class NoPrice(Exception):
@@ -117,11 +116,6 @@ def t_quantile(freedom: float) -> float:
 
 def _rounded(credits_: float) -> Decimal:
     return Decimal(str(round(credits_, 1)))
-
-
-def is_made_up(endpoint: str) -> bool:
-    """Whether prices mean nothing: the fake Pixian, on this machine, makes them up."""
-    return urlsplit(endpoint).hostname in _LOOPBACK
 
 
 class Pixian:

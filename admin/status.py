@@ -11,13 +11,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from admin.config import in_force
 from admin.errors import UserError, run
-from admin.stack import LocalStack, Stack, add_stack_option, chosen
+from admin.stack import LocalStack, Stack, add_stack_option, chosen, prices_are_real
 from pixian_s3.attempt import Outcome
 from pixian_s3.aws.metrics import ENDINGS, attempts_by_minute
 from pixian_s3.aws.pace_record import PaceRecord, Remembered
@@ -323,9 +322,7 @@ def _section(read: Callable[[Reader], Section], reader: Reader) -> Section:
 
 def _is_fake(stack: Stack) -> bool:
     """Whether the stack calls a fake Pixian on this machine, which makes its prices up."""
-    if not isinstance(stack, LocalStack):
-        return False
-    return urlsplit(stack.pixian_endpoint).hostname in {"127.0.0.1", "::1", "localhost"}
+    return isinstance(stack, LocalStack) and not prices_are_real(stack.pixian_endpoint)
 
 
 def warnings(sections: Mapping[str, Section], now: float) -> Iterator[str]:

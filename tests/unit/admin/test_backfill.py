@@ -202,7 +202,7 @@ def test_every_price_of_a_service_on_this_machine_is_marked_as_made_up(
 def test_real_prices_are_not_marked(
     shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("admin.quote.is_made_up", lambda _: False)
+    monkeypatch.setattr("admin.backfill.prices_are_real", lambda _: True)
     shop.put(*photos(3))
     shop.run(dry_run=True)
     assert "made-up" not in capsys.readouterr().out

@@ -15,9 +15,9 @@ from admin.quote import (
     Pixian,
     Stratum,
     estimate,
-    is_made_up,
     t_quantile,
 )
+from admin.stack import prices_are_real
 from pixian_s3.pixian.credentials import Credentials
 from tests.builders import fresh_seed, nobody
 from tests.integration.servers import serve
@@ -146,9 +146,9 @@ def test_the_balance_is_unknown_if_the_endpoint_does_not_exist(service: Service)
 
 
 def test_prices_of_a_service_on_this_machine_are_made_up() -> None:
-    assert is_made_up("http://127.0.0.1:5000")
-    assert is_made_up("http://localhost:5000/api")
-    assert not is_made_up("https://api.pixian.ai")
+    assert not prices_are_real("http://127.0.0.1:5000")
+    assert not prices_are_real("http://localhost:5000/api")
+    assert prices_are_real("https://api.pixian.ai")
 
 
 @pytest.mark.parametrize(
