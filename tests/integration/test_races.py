@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from pixian_s3 import retry
 from pixian_s3.aws.lease import Leases
@@ -162,6 +163,26 @@ def test_a_newer_upload_waits_while_the_report_of_an_older_one_changes(
     process_waiting(world)
     # Then its report is the last
     assert world.report()["source"]["version_id"] == newer.version_id
+
+
+def test_an_upload_is_processed_although_somebody_else_removes_its_old_report(
+    world: World,
+) -> None:
+    # Given a report of an older upload, which a user deletes while it is being removed
+    world.process(world.upload(body=b"no image"))
+
+    def delete_first(**_: object) -> None:
+        events.unregister("before-call.s3.DeleteObject", delete_first)
+        world.s3.delete_object(Bucket=OUTPUT, Key="shoes/a.jpg.error.json")
+        raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": "…"}}, "DeleteObject")
+
+    events = world.processor.buckets._s3.meta.events
+    events.register("before-call.s3.DeleteObject", delete_first)
+    # When
+    log = world.process(world.upload())
+    # Then
+    assert log.facts()["outcome"] == "processed"
+    assert world.output_keys() == ["shoes/a.png"]
 
 
 def test_a_good_upload_removes_the_report_that_came_at_the_same_moment(

@@ -87,7 +87,7 @@ def test_one_that_is_not_explained_is_found(message: str) -> None:
     [
         ({"failures": retry.MAX_FAILURES}, 0, 0),
         ({}, retry.MAX_UNKNOWN_CALLS, 0),
-        ({}, 0, retry.MAX_GATEWAY_CALLS),
+        ({}, retry.MAX_GATEWAY_CALLS, retry.MAX_GATEWAY_CALLS),
         ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS - 1}, 0, 0),
     ],
 )

@@ -94,7 +94,7 @@ def test_up_to_its_last_try_a_job_may_be_tried_again(
     [
         ({"failures": 100}, 0, 0, "100 times"),
         ({}, 3, 0, "3 calls"),
-        ({}, 1, 20, "21 calls"),
+        ({}, 21, 20, "21 calls"),
         ({"blocked_since": NOON - retry.MAX_BLOCKED_SECONDS - 1}, 0, 0, "blocked for 4 days"),
     ],
 )

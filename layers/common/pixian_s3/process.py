@@ -1,26 +1,25 @@
 """Process one image, from its job to its outcome. Start reading at `Processor.process`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from tempfile import TemporaryFile
-from typing import Any
+from typing import NamedTuple
 
 from pixian_s3 import retry
 from pixian_s3.attempt import Attempt, Outcome
 from pixian_s3.aws.appconfig import LiveConfiguration
 from pixian_s3.aws.lease import Lease, Leases, Record
 from pixian_s3.aws.queues import Queues
-from pixian_s3.aws.s3 import Buckets, Head, Result
+from pixian_s3.aws.s3 import Buckets, Result
 from pixian_s3.aws.secrets import Secret
 from pixian_s3.aws.spending import ASSUMED_CREDITS, Reservation, Spending
 from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.aws.throttles import Throttles
 from pixian_s3.config.document import NO_SETTINGS, Budget, Settings
 from pixian_s3.errors import (
-    AccessDenied,
     AlreadyDone,
     BadRequest,
     Blocked,
@@ -42,17 +41,44 @@ from pixian_s3.output import documents, keys, metadata
 from pixian_s3.pixian import inputs
 from pixian_s3.pixian.client import Cutout, Pixian
 from pixian_s3.pixian.credentials import Credentials
+from pixian_s3.store import Found, Store
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What the output bucket has about a source: the object at the result's key, and the report."""
+class _Progress:
+    """How far an attempt came.
 
-    result: Head | None = None
-    report: Head | None = None
+    Attributes:
+        settings: The settings of the key, or `NO_SETTINGS`.
+        key, suffix: Those of the result.
+        lease: None if it wasn't acquired.
+        record: What the lease is to record.
+        found: What was in the output bucket.
+        reservation: What was reserved of the budget.
+        prepared: The source; None if it wasn't read.
+        open_call: Whether the call was noted in the lease, and its result isn't stored.
+        cutout: Pixian's answer.
+    """
+
+    settings: Settings
+    key: str
+    suffix: str
+    lease: Lease | None
+    record: Record
+    found: Found
+    reservation: Reservation | None
+    prepared: Prepared | None
+    open_call: bool
+    cutout: Cutout | None
 
 
-_NOTHING = _Found()
+class _End(NamedTuple):
+    """How an attempt ended; `delay` is in seconds."""
+
+    outcome: Outcome
+    reason: str | None
+    delay: int | None
+    record: Record
 
 
 @dataclass(frozen=True)
@@ -79,13 +105,14 @@ class Processor:
 
         With `give_up`, give it up for that reason, unless it is done or another invocation has it.
         """
-        settings, key, suffix, record, call_noted, pause = NO_SETTINGS, "", "", Record(), False, 0
+        settings, key, suffix, record, open_call = NO_SETTINGS, "", "", Record(), False
         lease: Lease | None = None
-        found = _NOTHING
+        found = Found()
         reservation: Reservation | None = None
         prepared: Prepared | None = None
         cutout: Cutout | None = None
         error: PixianS3Error | None = None
+        store = self._store
         with ExitStack() as files:
             try:
                 # 1. Find the settings, unless it is a folder marker or this lane is blocked.
@@ -114,10 +141,10 @@ class Processor:
                     raise Skipped("This upload was given up. Redrive its dead letter instead.")
                 suffix = self._suffix(job, lease, settings)
                 key = keys.result_key(job.key, suffix, settings)
-                found = self._found(job, key)
+                found = store.find(job, key)
                 if found.result and _is_doubtful(lease, settings):
-                    self._repair_sidecar(job, key, found.result, settings)
-                self._require_new(job, key, found, record, settings)
+                    store.repair_sidecar(job, key, found.result, settings)
+                _require_new(job, key, found, record, settings)
                 # Not before: what is skipped or in conflict leaves the record of another alone.
                 record = record.for_upload(job)
                 if give_up or given_up:
@@ -137,11 +164,11 @@ class Processor:
                 if retry.too_many_calls(record.unknown, record.gateway):
                     raise Unavailable("Pixian was not called again.")
                 if found.report:
-                    self._remove_report(job)  # not later: nothing may fail after the call
+                    store.remove_report(job)  # not later: nothing may fail after the call
                 answer = files.enter_context(TemporaryFile())
                 image = self._image(job, prepared, settings)
                 record = self.leases.note(lease, replace(record, unknown=record.unknown + 1))
-                call_noted = True
+                open_call = True
                 call = partial(self.pixian.remove_background, image, settings.form, answer)
                 try:
                     cutout = call(credentials, self.seconds_left)
@@ -160,61 +187,41 @@ class Processor:
                     check(key, existing.metadata if existing else None)
                 about = metadata.of_result(job, settings, cutout.answer.headers, source.metadata)
                 result = Result(key, cutout.file, cutout.mime_type, about, source.tags)
-                self._retry_write(partial(self.buckets.put_result, result, existing, check))
-                record, call_noted = replace(record, unknown=record.unknown - 1), False
-                if settings.flag("pipeline.sidecar") or (existing and self._has_sidecar(job, key)):
+                store.retry(partial(self.buckets.put_result, result, existing, check))
+                record, open_call = replace(record, unknown=record.unknown - 1), False
+                if settings.flag("pipeline.sidecar") or (existing and store.has_sidecar(job, key)):
                     sidecar = documents.sidecar(
                         job, settings.form, key, about, prepared.source, cutout.answer, self.now()
                     )
-                    self._put_sidecar(job, key, sidecar)
-                self._remove_test_result(job, suffix, lease.record, settings)
+                    store.put_sidecar(job, key, sidecar)
+                store.remove_test_result(job, suffix, lease.record, settings)
             except PixianS3Error as raised:
                 error = raised
             except Exception:
                 if not give_up:
-                    self._settle(reservation, cutout, settings, may_cost=call_noted)
+                    self._settle(reservation, cutout, settings, may_cost=open_call)
                     self.leases.release(lease, record)  # a noted call is reported next time
                     raise
                 error = Exhausted(give_up)
+        progress = _Progress(
+            settings, key, suffix, lease, record, found, reservation, prepared, open_call, cutout
+        )
+        self._conclude(job, progress, error)
 
-        # Write the error report, retry or give up, log, and release the lease.
+    def _conclude(self, job: Job, progress: _Progress, error: PixianS3Error | None) -> None:
+        """Write the error report, retry or give up, log, and release the lease."""
+        settings, cutout, record = progress.settings, progress.cutout, progress.record
         retryable: RetryLater | None = None
-        uncounted: Record | None = None
+        pause = 0
         try:
-            try:
-                if isinstance(error, AlreadyDone):
-                    made = found.result and metadata.is_of_upload(found.result.metadata, job)
-                    if found.result and made:
-                        self._repair_sidecar(job, key, found.result, settings)
-                    if lease:
-                        self._remove_test_result(job, suffix, lease.record, settings)
-                    if found.report:
-                        self._retry_write(partial(self._remove_report, job))
-                elif isinstance(error, Rejected | NotFound):
-                    self._retry_write(partial(self._write_report, job, error, settings))
-            except RetryLater as failed_write:
-                error = failed_write
+            error = self._tidy(job, progress, error)
             retryable = error if isinstance(error, RetryLater) else None
-            if isinstance(error, AlreadyDone) and not record.is_newer_than(job):
-                record = record.for_upload(job)
-            if error is None or isinstance(error, AlreadyDone):
-                record = record.mark_done(job, suffix, settings.digest)
-            elif isinstance(error, Rejected | NotFound) or (cutout and isinstance(error, Skipped)):
-                record = record.mark_done(job)
-            # A noted call may have been charged if its answer arrived, or if the error says so.
-            unstored = call_noted and isinstance(error, RetryLater | BadRequest)
-            maybe_charged = bool(unstored and (cutout or getattr(error, "maybe_charged", False)))
-            gateway = retryable is not None and retryable.status in retry.GATEWAY_STATUSES
-            if call_noted and not maybe_charged:
-                record = replace(record, unknown=record.unknown - 1)
-            uncounted = record
-            if call_noted and maybe_charged and gateway:
-                record = replace(record, unknown=record.unknown - 1, gateway=record.gateway + 1)
-            self._settle(reservation, cutout, settings, may_cost=maybe_charged)
+            record, maybe_charged = _after(job, progress, error)
+            self._settle(progress.reservation, cutout, settings, may_cost=maybe_charged)
             if cutout and isinstance(error, Blocked):
                 self.lane.writable.discard(settings.prefix)
             pause = self.lane.failed(retryable, self.now()) if retryable else 0
-            outcome, reason, delay, record = self._end(job, error, key, settings, lease, record)
+            outcome, reason, delay, record = self._end(job, progress, record, error)
             attempt = Attempt(
                 job,
                 outcome,
@@ -222,9 +229,9 @@ class Processor:
                 prefix=settings.prefix,
                 configuration=settings.version,
                 parameters=settings.form,
-                input=prepared.source if prepared else None,
+                input=progress.prepared.source if progress.prepared else None,
                 answer=cutout.answer if cutout else None,
-                result_key=key,
+                result_key=progress.key,
                 status=getattr(error, "status", None),
                 maybe_charged=maybe_charged,
                 delay_seconds=delay,
@@ -232,15 +239,18 @@ class Processor:
             )
             self.telemetry.log_attempt(attempt)
             record = replace(record, told=record.unknown)  # reported just now
-            uncounted = None
         finally:
             # After a crash before the log line, the call is reported next time.
-            self.leases.release(lease, uncounted or record)
+            self.leases.release(progress.lease, record)
             # This comes last, so that neither the image nor its lease waits for the lane.
             if self.lane.counts(retryable, self.now()):
                 self.throttles.count()
             if pause:
                 self.sleep(self._within_invocation(pause))
+
+    @property
+    def _store(self) -> Store:
+        return Store(self.buckets, self.telemetry, self.seconds_left, self.sleep)
 
     def _settings(self, job: Job, give_up: str | None) -> Settings:
         if job.key.endswith("/"):
@@ -249,10 +259,6 @@ class Processor:
         if not (give_up or retry.blocked_too_long(job, self.now())):
             self.lane.require_open(self.now())
         return self.configuration.current().settings_for(job.key)
-
-    def _found(self, job: Job, key: str) -> _Found:
-        result = self.buckets.head(key) if key else None
-        return _Found(result, self.buckets.report(keys.report_key(job.key)))
 
     def _suffix(self, job: Job, lease: Lease, settings: Settings) -> str:
         """The suffix under which this source has, or is expected to have, its result."""
@@ -265,23 +271,10 @@ class Processor:
             key = keys.result_key(job.key, other, settings)
             result = self.buckets.head(key)
             if result and doubtful:
-                self._repair_sidecar(job, key, result, settings)
+                self._store.repair_sidecar(job, key, result, settings)
             if result and metadata.is_at_least_of_upload(result.metadata, job):
                 return other
         return expected
-
-    def _require_new(
-        self, job: Job, key: str, found: _Found, record: Record, settings: Settings
-    ) -> None:
-        """Raise Skipped, AlreadyDone or Rejected, unless a result may be written to the key."""
-        result = found.result.metadata if found.result else None
-        report = found.report.metadata if found.report else {}
-        if not (result and metadata.is_of_upload(result, job)):
-            if record.is_newer_than(job) or metadata.is_newer_than(report, job):
-                raise Skipped("A newer upload of this file takes precedence.")
-            if metadata.is_final(report) and metadata.is_of_upload(report, job):
-                raise Skipped("This upload was already rejected.")
-        metadata.require_replaceable(key, result, job, settings)
 
     def _reserve(self, settings: Settings) -> Reservation | None:
         """Reserve the usual price of a call, if there is a budget; a test costs nothing."""
@@ -312,7 +305,7 @@ class Processor:
 
         Each lane checks it once for each prefix, and again after a call whose result is missing.
         """
-        if record.unknown or settings.prefix not in self.lane.writable:
+        if record.unknown > record.gateway or settings.prefix not in self.lane.writable:
             self.buckets.check_writable(key)
             self.lane.writable.add(settings.prefix)
 
@@ -324,151 +317,113 @@ class Processor:
             return inputs.Base64(prepared.file)
         return inputs.Upload(prepared.file, keys.file_name(job.key), prepared.info.mime_type)
 
-    def _retry_write(self, write: Callable[[], None]) -> None:
-        retry.retry_write(write, self.seconds_left, self.sleep)
-
-    def _put_sidecar(self, job: Job, key: str, sidecar: Mapping[str, Any]) -> None:
-        """Write a sidecar, after its result, so that it describes no result that isn't there."""
-        at, about = keys.sidecar_key(key), metadata.of_sidecar(job)
-
-        def put() -> None:
-            if not self.buckets.put_document(at, sidecar, about, metadata.is_not_sidecar):
-                self.telemetry.warn(f"{at} is not a sidecar of this program, so it stays as it is.")
-
-        self._retry_write(put)
-
-    def _has_sidecar(self, job: Job, key: str) -> bool:
-        """Whether a result has a sidecar, which must not tell of the result before it."""
-        sidecar = self.buckets.head(keys.sidecar_key(key))
-        return sidecar is not None and not metadata.is_of_other_source(sidecar.metadata, job)
-
-    def _remove_sidecar(self, job: Job, key: str) -> None:
-        keep = partial(metadata.is_of_other_source, job=job)
-        self.buckets.delete(keys.sidecar_key(key), keep)
-
-    def _repair_sidecar(self, job: Job, key: str, result: Head, settings: Settings) -> None:
-        """Do what an attempt that was killed didn't come to after it stored a result."""
-        if metadata.is_of_other_source(result.metadata, job):
-            return
-        made_from = metadata.upload_of(result.metadata, job)
-        sidecar = self.buckets.head(keys.sidecar_key(key))
-        if sidecar and metadata.is_of_upload(sidecar.metadata, made_from):
-            return
-        if settings.flag("pipeline.sidecar") or sidecar:
-            same = metadata.is_made_with(result.metadata, settings)
-            form = settings.form if same else None
-            document = documents.sidecar(made_from, form, key, result.metadata)
-            self._put_sidecar(made_from, key, document)
-
-    def _remove_test_result(
-        self, job: Job, suffix: str, before: Record, settings: Settings
-    ) -> None:
-        """Remove a test result that isn't replaced, because its suffix is another one."""
-        if settings.flag("test") or before.source != job.key or before.suffix in {"", suffix}:
-            return
-        key = keys.result_key(job.key, before.suffix, settings)
-
-        def remove() -> None:
-            if self.buckets.delete(key, keep=partial(metadata.is_not_test_of, job=job)):
-                self._remove_sidecar(job, key)
-
+    def _tidy(
+        self, job: Job, progress: _Progress, error: PixianS3Error | None
+    ) -> PixianS3Error | None:
+        """Bring the report and sidecar in line with the outcome; the error, or why this failed."""
+        store, found = self._store, progress.found
         try:
-            self._retry_write(remove)
-        except AccessDenied:
-            # The role may not delete results from a bucket that the stack didn't create.
-            self.telemetry.warn(f"The test result {key} can't be removed; delete it yourself.")
-
-    def _write_report(self, job: Job, error: PixianS3Error, settings: Settings) -> None:
-        report = documents.error_report(job, error, settings.form)
-        about = metadata.of_report(job, final=not isinstance(error, Exhausted))
-        key = keys.report_key(job.key)
-
-        def keep(existing: Mapping[str, str]) -> bool:
-            if not metadata.is_report(existing):
-                raise Blocked(
-                    f"{key} is not an error report of this program, so it stays. Rename it.",
-                    for_all=False,
-                )
-            return metadata.is_newer_than(existing, job)
-
-        self.buckets.put_document(key, report, about, keep)
-
-    def _remove_report(self, job: Job) -> None:
-        def keep(existing: Mapping[str, str]) -> bool:
-            return not metadata.is_report(existing) or metadata.is_newer_than(existing, job)
-
-        self.buckets.delete(keys.report_key(job.key), keep)
+            if isinstance(error, AlreadyDone):
+                if found.result and metadata.is_of_upload(found.result.metadata, job):
+                    store.repair_sidecar(job, progress.key, found.result, progress.settings)
+                if lease := progress.lease:
+                    store.remove_test_result(job, progress.suffix, lease.record, progress.settings)
+                if found.report:
+                    store.remove_report(job)
+            elif isinstance(error, Rejected | NotFound):
+                store.write_report(job, error, progress.settings)
+        except RetryLater as failed:
+            return failed
+        return error
 
     def _within_invocation(self, seconds: float) -> int:
         return int(max(0, min(seconds, self.seconds_left() - retry.RETURNING_SECONDS)))
 
-    def _end(  # noqa: PLR0913, PLR0917 - the state of the attempt
-        self,
-        job: Job,
-        error: PixianS3Error | None,
-        key: str,
-        settings: Settings,
-        lease: Lease | None,
-        record: Record,
-    ) -> tuple[Outcome, str | None, int | None, Record]:
-        """Requeue or give up, if the error says so; return outcome, reason, delay and record."""
+    def _end(
+        self, job: Job, progress: _Progress, record: Record, error: PixianS3Error | None
+    ) -> _End:
+        """Requeue or give up, if the error says so."""
         match error:
             case None:
-                return Outcome.PROCESSED, None, None, record
+                return _End(Outcome.PROCESSED, None, None, record)
             case Skipped() | Conflict():
-                return Outcome.SKIPPED, str(error), None, record
+                return _End(Outcome.SKIPPED, str(error), None, record)
             case Rejected() | NotFound():
-                return Outcome.REJECTED, str(error), None, record
+                return _End(Outcome.REJECTED, str(error), None, record)
             case RetryLater():
                 next_job, _ = retry.after(error, job, self.now())
                 calls = record.for_upload(job)
                 why = retry.why_give_up(error, next_job, calls.unknown, calls.gateway, self.now())
                 # Without the lease, it may be done already, or another invocation has it.
-                if why is None or lease is None:
-                    return *self._requeue(job, error), record
+                if why is None or progress.lease is None:
+                    return self._requeue(job, record, error)
                 error = Exhausted(f"{error} This image isn't retried any more, because {why}.")
             case BadRequest():
                 error = Exhausted(f"{error} This image isn't retried: S3 would refuse it again.")
         try:
-            return self._give_up(job, error, key, settings, lease, record)
+            return self._give_up(job, progress, record, error)
         except RetryLater as failed:
-            return *self._requeue(job, failed), record
+            return self._requeue(job, record, failed)
 
-    def _requeue(self, job: Job, error: RetryLater) -> tuple[Outcome, str, int]:
+    def _requeue(self, job: Job, record: Record, error: RetryLater) -> _End:
         next_job, delay = retry.after(error, job, self.now())
         self.queues.send(next_job, delay)
         outcome = Outcome.BLOCKED if isinstance(error, Blocked) else Outcome.POSTPONED
-        return outcome, str(error), delay
+        return _End(outcome, str(error), delay, record)
 
-    def _give_up(  # noqa: PLR0913, PLR0917 - as `_end`
-        self,
-        job: Job,
-        error: PixianS3Error,
-        key: str,
-        settings: Settings,
-        lease: Lease | None,
-        record: Record,
-    ) -> tuple[Outcome, str | None, None, Record]:
+    def _give_up(self, job: Job, progress: _Progress, record: Record, error: PixianS3Error) -> _End:
         """Write an error report and send a dead letter, unless it has its result."""
+        store, key, settings = self._store, progress.key, progress.settings
         try:
             with suppress(Rejected):
-                self._require_new(job, key, self._found(job, key), record, settings)
+                _require_new(job, key, store.find(job, key), record, settings)
         except AlreadyDone:
             # The result was stored, although S3's answer was lost.
-            self._retry_write(partial(self._remove_report, job))
-            return Outcome.PROCESSED, None, None, record
+            store.remove_report(job)
+            return _End(Outcome.PROCESSED, None, None, record)
         except Skipped as superseded:
-            return Outcome.SKIPPED, str(superseded), None, record
+            return _End(Outcome.SKIPPED, str(superseded), None, record)
         if not record.has_given_up(job):
             try:
-                self._retry_write(partial(self._write_report, job, error, settings))
+                store.write_report(job, error, settings)
             except Blocked as denied:
                 self.telemetry.warn(f"{job.key} has no error report: {denied}")
-            if lease:
+            if progress.lease:
                 record = replace(record.for_upload(job), given_up=True)
-                self.leases.note(lease, record)
+                self.leases.note(progress.lease, record)
         self.queues.send_dead_letter(job.dead_letter())
-        return Outcome.EXHAUSTED, str(error), None, record
+        return _End(Outcome.EXHAUSTED, str(error), None, record)
+
+
+def _require_new(job: Job, key: str, found: Found, record: Record, settings: Settings) -> None:
+    """Raise Skipped, AlreadyDone or Rejected, unless a result may be written to the key."""
+    result = found.result.metadata if found.result else None
+    report = found.report.metadata if found.report else {}
+    if not (result and metadata.is_of_upload(result, job)):
+        if record.is_newer_than(job) or metadata.is_newer_than(report, job):
+            raise Skipped("A newer upload of this file takes precedence.")
+        if metadata.is_final(report) and metadata.is_of_upload(report, job):
+            raise Skipped("This upload was already rejected.")
+    metadata.require_replaceable(key, result, job, settings)
+
+
+def _after(job: Job, progress: _Progress, error: PixianS3Error | None) -> tuple[Record, bool]:
+    """The record after an attempt, and whether its call may have cost a credit in vain."""
+    record = progress.record
+    if isinstance(error, AlreadyDone) and not record.is_newer_than(job):
+        record = record.for_upload(job)
+    if error is None or isinstance(error, AlreadyDone):
+        record = record.mark_done(job, progress.suffix, progress.settings.digest)
+    elif isinstance(error, Rejected | NotFound) or (progress.cutout and isinstance(error, Skipped)):
+        record = record.mark_done(job)
+    if not progress.open_call:
+        return record, False
+    # The call may have cost one if its answer arrived, or if the error says so.
+    unstored = isinstance(error, RetryLater | BadRequest)
+    if not (unstored and (progress.cutout or getattr(error, "maybe_charged", False))):
+        return replace(record, unknown=record.unknown - 1), False
+    by_gateway = isinstance(error, RetryLater) and error.status in retry.GATEWAY_STATUSES
+    return replace(record, gateway=record.gateway + by_gateway), True
 
 
 def _is_doubtful(lease: Lease, settings: Settings) -> bool:
@@ -477,6 +432,6 @@ def _is_doubtful(lease: Lease, settings: Settings) -> bool:
     unfinished = record.source != "" and not record.done
     return (
         lease.interrupted
-        or record.unknown > 0
+        or record.unknown > record.gateway
         or (unfinished and settings.flag("pipeline.sidecar"))
     )

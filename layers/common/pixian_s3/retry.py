@@ -103,9 +103,9 @@ def too_many_calls(unknown: int, gateway: int) -> bool:
 
     Args:
         unknown: The calls of unknown outcome since the upload or its last redrive.
-        gateway: The other calls since then that a gateway answered.
+        gateway: How many of them a gateway answered.
     """
-    return unknown >= MAX_UNKNOWN_CALLS or gateway >= MAX_GATEWAY_CALLS
+    return unknown - gateway >= MAX_UNKNOWN_CALLS or gateway >= MAX_GATEWAY_CALLS
 
 
 def blocked_too_long(job: Job, now: float) -> bool:
@@ -128,7 +128,7 @@ def why_give_up(error: RetryLater, job: Job, unknown: int, gateway: int, now: fl
     if job.failures >= MAX_FAILURES:
         return f"it failed {job.failures} times in a row"
     if too_many_calls(unknown, gateway):
-        return f"{unknown + gateway} calls ended without a result, and each may have cost a credit"
+        return f"{unknown} calls ended without a result, and each may have cost a credit"
     if blocked_too_long(job, now):
         return f"it was blocked for {MAX_BLOCKED_SECONDS // 86400} days"
     return None

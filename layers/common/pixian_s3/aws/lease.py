@@ -67,7 +67,7 @@ class Record:
         given_up: Whether the upload was sent to the dead-letter queue since its last redrive.
         unknown: The number of calls to Pixian whose outcome isn't known.
         told: How many of these calls were reported in the metric MaybeCharged.
-        gateway: The number of other calls that a gateway answered instead of Pixian.
+        gateway: How many of the unknown calls a gateway answered instead of Pixian.
         others: The latest uploads of other sources whose results would have the same key, such as
             a.gif and a.jpg.
     """
