@@ -308,9 +308,9 @@ ASSUMPTIONS = (
         checks.credentials_first,
     ),
     Assumption(
-        "/account has creditPack, state (active or dormant), useBefore and credits; nothing "
-        "depends on it.",
-        (_STAND_IN + "api.py: _account",),
+        "/account has creditPack, state (active or dormant), useBefore and credits; only what "
+        "is left of the credits depends on it.",
+        ("pixian/account.py: credits_left", _STAND_IN + "api.py: _account"),
         checks.account,
     ),
 )
