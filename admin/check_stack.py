@@ -26,7 +26,7 @@ _SETTLES = timedelta(minutes=2)
 """How long the functions may still use the configuration before the one in force."""
 
 _SUFFIXES = (".png", ".jpg")
-_ENDS_WITHOUT_RESULT = ("rejected", "exhausted", "skipped", "blocked")
+_ENDS_WITHOUT_RESULT = ("rejected", "exhausted", "skipped", "blocked", "paused")
 
 type Attempt = Mapping[str, Any]
 """The field `image` of the log line of an attempt."""
@@ -206,7 +206,7 @@ def _reported(s3: Any, bucket: str, key: str) -> str:  # noqa: ANN401 - see Stac
 
 
 def _unfinished(attempt: Attempt) -> str:
-    if attempt["outcome"] == "blocked":
+    if attempt["outcome"] in {"blocked", "paused"}:
         return (
             "The stack can't process images for now, for the reason above. When that is fixed, "
             "this image is processed without a new upload."

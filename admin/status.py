@@ -40,6 +40,7 @@ OLD_SECONDS = 10 * 24 * 3600
 SILENT_SECONDS = 300
 """PaceFunction runs every minute."""
 
+_WAITING = (Outcome.BLOCKED, Outcome.PAUSED)
 _MOST_PAGES = 50
 _MOST_REASONS = 3
 _CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -242,8 +243,9 @@ def _dead_letters(reader: Reader) -> Section:
 def _blocked(reader: Reader) -> Section:
     images: dict[str, set[str]] = {}
     last: dict[str, float] = {}
-    since, pattern = reader.now - BLOCKED_SECONDS, '{ $.image.outcome = "blocked" }'
-    lines = reader.lines(since, pattern, {Outcome.BLOCKED})
+    since = reader.now - BLOCKED_SECONDS
+    pattern = " || ".join(f'$.image.outcome = "{outcome}"' for outcome in _WAITING)
+    lines = reader.lines(since, f"{{ {pattern} }}", _WAITING)
     for at, image in lines if _may_have_blocked(reader, since) else ():
         reason = str(image.get("reason", ""))
         images.setdefault(reason, set()).add(str(image.get("key", "")))
@@ -264,7 +266,9 @@ def _may_have_blocked(reader: Reader, since: float) -> bool:
         source, attempts = reader.attempts
     except (ClientError, BotoCoreError, UserError):
         return True
-    return source == "logs" or any(at > since - 60 for at in attempts.get(Outcome.BLOCKED, {}))
+    return source == "logs" or any(
+        at > since - 60 for outcome in _WAITING for at in attempts.get(outcome, {})
+    )
 
 
 def _paused(reader: Reader) -> Section:

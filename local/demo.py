@@ -199,7 +199,7 @@ class _Progress:
         """Print what happened since the last call.
 
         Raises:
-            UserError: An image is blocked, as all others probably are until the cause is fixed.
+            UserError: An image is blocked or paused, and all others probably are, too.
         """
         for record in self._log.read():
             self._print(record)
@@ -217,8 +217,10 @@ class _Progress:
         if upload not in self.uploads:
             return
         print(self._lines.line(record), flush=True)
-        if image["outcome"] == "blocked":
-            raise UserError(f"Stopped, because images are blocked: {image.get('reason', '')}")
+        if image["outcome"] in {"blocked", "paused"}:
+            raise UserError(
+                f"Stopped, because images are {image['outcome']}: {image.get('reason', '')}"
+            )
         if image["outcome"] in _FINAL:
             self._unfinished.discard(upload)
 

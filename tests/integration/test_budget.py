@@ -200,8 +200,10 @@ def test_a_paused_image_waits_and_continues_by_itself(
     world.configure(**document)
     job = world.upload(body=picture())
     log = world.process(job)
-    assert log.facts()["outcome"] == "blocked"
+    assert log.facts()["outcome"] == "paused"
     assert "paused" in log.facts()["reason"]
+    # BlockedAlarm watches the other metric: nobody wants to be told of their own pause.
+    assert (log.total("Paused"), log.total("Blocked")) == (1, 0)
     assert world.waiting() == [(job, retry.MAX_DELAY_SECONDS)]
     # When it is resumed
     world.configure()

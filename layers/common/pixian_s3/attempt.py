@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     POSTPONED = "postponed"
     BLOCKED = "blocked"
+    PAUSED = "paused"
     EXHAUSTED = "exhausted"
 
 

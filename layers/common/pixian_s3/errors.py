@@ -8,7 +8,8 @@ PixianS3Error
 │   └── Blocked              something else is at fault: credentials, credits, a permission, …
 │       ├── Unauthorized     401: the secret may have been rotated since it was cached
 │       ├── AccessDenied     S3 or KMS denies access to one object
-│       └── Held             the configuration says so: a pause, or a budget that is spent
+│       └── Held             the configuration says so: a budget that is spent
+│           └── Paused       or a pause, which isn't a problem
 ├── Skipped                  there is nothing to do for this image
 │   └── AlreadyDone          because its result exists
 ├── Rejected                 the image is at fault: error report, no retry
@@ -139,6 +140,10 @@ class Held(Blocked):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, for_all=False)
+
+
+class Paused(Held):
+    """An operator paused processing."""
 
 
 class Skipped(PixianS3Error):

@@ -25,8 +25,8 @@ from pixian_s3.errors import (
     Blocked,
     Conflict,
     Exhausted,
-    Held,
     NotFound,
+    Paused,
     PixianS3Error,
     Rejected,
     RetryLater,
@@ -121,7 +121,7 @@ class Processor:
                     raise Skipped("pipeline.enabled is false for this prefix.")
                 self.require_no_loop(job, settings)
                 if settings.flag("pipeline.paused"):
-                    raise Held("Processing is paused. `make resume` continues it.")
+                    raise Paused("Processing is paused. `make resume` continues it.")
                 key = keys.result_key(job.key, settings.result_suffix, settings)
 
                 # 2. Acquire the lease. Report unreported calls before a write resets `told`.
@@ -368,7 +368,13 @@ class Processor:
     def _requeue(self, job: Job, record: Record, error: RetryLater) -> _End:
         next_job, delay = retry.after(error, job, self.now())
         self.queues.send(next_job, delay)
-        outcome = Outcome.BLOCKED if isinstance(error, Blocked) else Outcome.POSTPONED
+        match error:
+            case Paused():
+                outcome = Outcome.PAUSED
+            case Blocked():
+                outcome = Outcome.BLOCKED
+            case _:
+                outcome = Outcome.POSTPONED
         return _End(outcome, str(error), delay, record)
 
     def _give_up(self, job: Job, progress: _Progress, record: Record, error: PixianS3Error) -> _End:

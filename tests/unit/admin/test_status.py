@@ -250,11 +250,12 @@ def test_the_images_of_the_last_hour_are_from_the_metrics(stack: Stack) -> None:
         "rejected": 0,
         "postponed": 0,
         "blocked": 0,
+        "paused": 0,
         "exhausted": 1,
     }
     assert row(document, "Last hour") == (
-        "20 processed, 0 skipped, 0 rejected, 0 postponed, 0 blocked, 1 exhausted "
-        "(from the metrics)"
+        "20 processed, 0 skipped, 0 rejected, 0 postponed, 0 blocked, 0 paused, "
+        "1 exhausted (from the metrics)"
     )
 
 
@@ -383,6 +384,12 @@ def test_logs_are_read_for_reasons_only_if_the_metrics_say_that_something_blocks
     assert row(read(stack), "Blocked") == "no"
     stack.measure("Blocked", 1, NOON - 60)
     assert row(read(stack), "Blocked") == "1 image in the last 20 minutes"
+
+
+def test_images_that_a_pause_holds_back_are_shown_with_the_blocked_ones(stack: Stack) -> None:
+    stack.log(attempt("paused", reason="Processing is paused."), attempt("blocked", "b.jpg"))
+    stack.measure("Paused", 1, NOON - 60)
+    assert row(read(stack), "Blocked") == "2 images in the last 20 minutes"
 
 
 def test_nothing_blocks(stack: Stack) -> None:

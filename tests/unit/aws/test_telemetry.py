@@ -66,6 +66,7 @@ def test_a_result_has_all_its_measures(capture: pytest.CaptureFixture[str]) -> N
         (Outcome.REJECTED, "ImagesRejected"),
         (Outcome.POSTPONED, "RetriesScheduled"),
         (Outcome.BLOCKED, "Blocked"),
+        (Outcome.PAUSED, "Paused"),
         (Outcome.EXHAUSTED, "RetriesExhausted"),
     ],
 )

@@ -16,6 +16,7 @@ COUNTERS = {
     Outcome.REJECTED: "ImagesRejected",
     Outcome.POSTPONED: "RetriesScheduled",
     Outcome.BLOCKED: "Blocked",
+    Outcome.PAUSED: "Paused",
     Outcome.EXHAUSTED: "RetriesExhausted",
 }
 
