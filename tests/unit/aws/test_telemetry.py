@@ -38,12 +38,30 @@ def written(attempt: Attempt, capture: pytest.CaptureFixture[str]) -> Log:
 
 def test_the_metrics_are_in_the_embedded_format(capture: pytest.CaptureFixture[str]) -> None:
     (line,) = written(processed(), capture).metrics
-    (directive,) = line["_aws"]["CloudWatchMetrics"]
-    assert directive["Namespace"] == "PixianS3"
-    # By prefix, and over all prefixes for the alarms
-    sets = [set(names) for names in directive["Dimensions"]]
-    assert sets == [{"service", "prefix"}, {"service"}]
+    total, by_prefix = line["_aws"]["CloudWatchMetrics"]
+    assert total["Namespace"] == by_prefix["Namespace"] == "PixianS3"
+    assert (total["Dimensions"], by_prefix["Dimensions"]) == (
+        [["service"]],
+        [["service", "prefix"]],
+    )
     assert (line["service"], line["prefix"]) == (SERVICE, "shoes/")
+    # CloudWatch takes a metric's values from the line's other fields.
+    assert all(line[each["Name"]] for each in total["Metrics"])
+
+
+def test_only_two_metrics_are_recorded_by_prefix(capture: pytest.CaptureFixture[str]) -> None:
+    (line,) = written(processed(), capture).metrics
+    _, by_prefix = line["_aws"]["CloudWatchMetrics"]
+    assert [each["Name"] for each in by_prefix["Metrics"]] == ["ImagesProcessed", "CreditsCharged"]
+
+
+@pytest.mark.parametrize("outcome", [each for each in Outcome if each != Outcome.PROCESSED])
+def test_no_other_outcome_is_recorded_by_prefix(
+    capture: pytest.CaptureFixture[str], outcome: Outcome
+) -> None:
+    (line,) = written(Attempt(make_job(), outcome, "why", prefix="shoes/"), capture).metrics
+    (total,) = line["_aws"]["CloudWatchMetrics"]
+    assert total["Dimensions"] == [["service"]]
 
 
 def test_a_result_has_all_its_measures(capture: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,10 @@ COUNTERS = {
     Outcome.EXHAUSTED: "RetriesExhausted",
 }
 
+BY_PREFIX = frozenset({COUNTERS[Outcome.PROCESSED], "CreditsCharged"})
+"""The metrics that are also recorded for each configured prefix. CloudWatch charges for each name
+with each prefix."""
+
 ENDINGS = (Outcome.PROCESSED, Outcome.SKIPPED, Outcome.REJECTED, Outcome.EXHAUSTED)
 """The outcomes after which an image isn't tried again."""
 

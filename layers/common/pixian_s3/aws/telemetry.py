@@ -1,5 +1,6 @@
 """The logs and metrics: one log line and one set of metrics for each attempt."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
@@ -10,7 +11,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from pixian_s3.attempt import Attempt, Outcome
-from pixian_s3.aws.metrics import COUNTERS, NAMESPACE
+from pixian_s3.aws.metrics import BY_PREFIX, COUNTERS, NAMESPACE
 
 if TYPE_CHECKING:
     from pixian_s3.pace import Lanes
@@ -98,14 +99,18 @@ class Telemetry:
         log = self._logger.warning if attempt.outcome in _TROUBLE else self._logger.info
         log(str(attempt.outcome), extra={"image": _facts(attempt, seconds)})
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
-        # The value of a dimension must be ASCII and not empty.
-        prefix = quote(attempt.prefix, safe="/ ") or "(defaults)"
-        metrics.add_dimension(name="prefix", value=prefix)
-        # Record it for all prefixes together, too: the alarms use that.
-        metrics.add_dimensions(service=self._service)
         for name, (unit, value) in _measures(attempt, seconds).items():
             metrics.add_metric(name=name, unit=unit, value=value)
-        metrics.flush_metrics()
+        # The value of a dimension must be ASCII and not empty.
+        metrics.add_metadata("prefix", quote(attempt.prefix, safe="/ ") or "(defaults)")
+        document = metrics.serialize_metric_set()
+        [total] = document["_aws"]["CloudWatchMetrics"]
+        if by_prefix := [each for each in total["Metrics"] if each["Name"] in BY_PREFIX]:
+            # Powertools gives all metrics of a line the same dimensions; the format doesn't.
+            document["_aws"]["CloudWatchMetrics"].append(
+                {**total, "Dimensions": [["service", "prefix"]], "Metrics": by_prefix}
+            )
+        print(json.dumps(document, separators=(",", ":")))  # noqa: T201 - as Powertools does
 
 
 def _measures(attempt: Attempt, seconds: float | None) -> dict[str, tuple[MetricUnit, float]]:
