@@ -14,6 +14,7 @@ from PIL.ImageFile import ImageFile
 
 from pixian_s3.errors import PixianS3Error, Rejected
 from pixian_s3.images import memory, png, structure
+from pixian_s3.images.raw import camera_raw
 
 MAX_PIXELS = 32_000_000
 """Pixian's limit for an input image."""
@@ -95,11 +96,17 @@ def inspect(file: IO[bytes]) -> ImageInfo:
     """Read an image's header and rewind the file.
 
     Raises:
-        Rejected: The file is empty, isn't an image in a supported format, has too many pixels, or
-            would take too much memory or time to decode.
+        Rejected: The file is empty, is a camera RAW file, isn't an image in a supported format, has
+            too many pixels, or would take too much memory or time to decode.
     """
     if not file.seek(0, os.SEEK_END):
         raise Rejected("The file is empty (0 bytes). Upload it again.")
+    if (kind := camera_raw(file)) is not None:
+        name = f" ({kind})" if kind else ""
+        raise Rejected(
+            f"This is a camera RAW file{name}. Export it as JPEG, PNG or TIFF, then upload that "
+            "file."
+        )
     info = describe(file)
     _require_decodable(info)
     return info

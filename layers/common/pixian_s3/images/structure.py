@@ -33,6 +33,9 @@ objects of them, and takes 40 µs for each uncompressed strip."""
 _MAX_TIFF_BLOB_BYTES = 256 << 20
 """The most metadata in a TIFF: Pillow keeps them twice."""
 
+_MAX_CAMERA_TAGS, _MAX_SUB_IFDS = 500, 8
+"""Of a TIFF that a camera wrote, in each directory, and below the first one."""
+
 _MAX_JPEG_SEGMENTS = 10_000
 _MAX_BOXES = 100
 _MAX_RUN_LENGTH_PIXELS = 2_000_000
@@ -49,7 +52,7 @@ _MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _SAMPLES, _ROWS_PER_STRIP, _PLANES, _TILE_WIDTH, _TILE_HEIGHT = 277, 278, 284, 322, 323
 _STRIPS, _TILES = (273, 279), (324, 325)
-_EXIF, _GPS, _INTEROPERABILITY = 34_665, 34_853, 40_965
+_EXIF, _GPS, _INTEROPERABILITY, _SUB_IFDS = 34_665, 34_853, 40_965, 330
 # TIFF's types of whole numbers, as `struct` names them, and the sizes of the others. Pillow makes
 # Python objects of all but bytes and text.
 _WHOLE = {3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q"}
@@ -86,7 +89,7 @@ def outline(file: IO[bytes]) -> Outline | None:
     try:
         if start.startswith(b"\xff\xd8"):
             return _jpeg(file)
-        if start[:2] in {b"II", b"MM"} and {*start[2:]} & {42, 43}:
+        if _is_tiff(file):
             return tiff.outline if (tiff := _tiff(file)) else None
         if start.startswith(b"BM"):
             return bmp.outline if (bmp := _bmp(file)) else None
@@ -327,11 +330,8 @@ def _tiff_tags(file: IO[bytes]) -> Mapping[int, _Tag]:
     Raises:
         Rejected: Its header is too large, including EXIF data.
     """
-    file.seek(0)
-    head = file.read(16)
-    order, big = "<" if head[:2] == b"II" else ">", 43 in head[2:4]
-    layout = _Layout(order, "Q", "Q", 20) if big else _Layout(order, "H", "I", 12)
-    first = _directory(file, layout, layout.pointer(head[8 if big else 4 :]))
+    layout, at = _layout(file)
+    first = _directory(file, layout, at)
     known = [first]
     # Pillow reads these as well when it decodes the pixels.
     for pointer in (_EXIF, _GPS, _INTEROPERABILITY):
@@ -347,6 +347,37 @@ def _tiff_tags(file: IO[bytes]) -> Mapping[int, _Tag]:
             "metadata, or as PNG or JPEG, then upload the new file."
         )
     return first.tags
+
+
+def tiff_directories(file: IO[bytes]) -> "list[Directory]":
+    """The first directory of a TIFF and those below it, which say what its pictures are; rewinds.
+
+    Reads only so many and such small ones as a camera writes; none of a file that isn't a TIFF.
+    """
+    try:
+        if not _is_tiff(file):
+            return []
+        layout, at = _layout(file)
+        first = _directory(file, layout, at, _MAX_CAMERA_TAGS)
+        below = first.tags[_SUB_IFDS].values(file, _MAX_SUB_IFDS) if _SUB_IFDS in first.tags else ()
+        return [first, *(_directory(file, layout, each, _MAX_CAMERA_TAGS) for each in below)]
+    finally:
+        file.seek(0)
+
+
+def _is_tiff(file: IO[bytes]) -> bool:
+    file.seek(0)
+    start = file.read(4)
+    return start[:2] in {b"II", b"MM"} and bool({*start[2:]} & {42, 43})
+
+
+def _layout(file: IO[bytes]) -> "tuple[_Layout, int]":
+    """How a TIFF is written, and where its first directory is."""
+    file.seek(0)
+    head = file.read(16)
+    order, big = "<" if head[:2] == b"II" else ">", 43 in head[2:4]
+    layout = _Layout(order, "Q", "Q", 20) if big else _Layout(order, "H", "I", 12)
+    return layout, layout.pointer(head[8 if big else 4 :])
 
 
 class _Layout(NamedTuple):
@@ -370,25 +401,47 @@ class _Layout(NamedTuple):
         return int.from_bytes(data[:width], "little" if self.order == "<" else "big")
 
 
-class _Directory(NamedTuple):
-    """Tags of whole numbers; the number of all entries, their numbers and their bytes."""
+class Directory(NamedTuple):
+    """A directory of a TIFF.
+
+    Attributes:
+        tags: Where its whole numbers are.
+        texts: Where its bytes and texts are.
+        entries: The number of all entries.
+        numbers: How many numbers they have.
+        size: How many bytes they take.
+    """
 
     tags: Mapping[int, _Tag]
+    texts: Mapping[int, _Tag]
     entries: int = 0
     numbers: int = 0
     size: int = 0
 
+    def number(self, tag: int, file: IO[bytes]) -> int:
+        """The first number of a tag; 0 if it is missing."""
+        return next(iter(self.tags[tag].values(file, 1)), 0) if tag in self.tags else 0
 
-def _directory(file: IO[bytes], layout: _Layout, at: int) -> _Directory:
-    """Read a directory; of several entries for a tag, the first counts."""
+    def text(self, tag: int, file: IO[bytes]) -> str:
+        """The beginning of a text; empty if it is missing."""
+        return (
+            bytes(self.texts[tag].values(file, 64)).decode("ascii", "replace")
+            if (tag in self.texts)
+            else ""
+        )
+
+
+def _directory(file: IO[bytes], layout: _Layout, at: int, most: int = _MAX_TIFF_TAGS) -> Directory:
+    """Read a directory up to a number of entries; of several for a tag, the first counts."""
     end = _size(file)
     if not 0 < at < end:
-        return _Directory({})
+        return Directory({}, {})
     file.seek(at)
     entries = layout.entries(file)
     start = file.tell()
-    data = file.read(layout.entry * min(entries, _MAX_TIFF_TAGS))
+    data = file.read(layout.entry * min(entries, most))
     tags: dict[int, _Tag] = {}
+    texts: dict[int, _Tag] = {}
     numbers = size = 0
     form = f"{layout.order}HH{layout.value * 2}"
     inline = struct.calcsize("=" + layout.value)
@@ -404,7 +457,9 @@ def _directory(file: IO[bytes], layout: _Layout, at: int) -> _Directory:
         numbers += count if kind not in _BYTES else 0
         if kind in _WHOLE:
             tags.setdefault(tag, _Tag(layout.order + _WHOLE[kind], count, where))
-    return _Directory(tags, entries, numbers, size)
+        elif kind in _BYTES:
+            texts.setdefault(tag, _Tag(layout.order + "B", count, where))
+    return Directory(tags, texts, entries, numbers, size)
 
 
 @dataclass(frozen=True)
