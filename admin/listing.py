@@ -368,8 +368,8 @@ def _cached(configuration: Configuration) -> Callable[[str], Settings]:
 
 
 def _not_ours(key: str, settings: Settings, *, same_bucket: bool) -> str:
-    if key.endswith("/"):
-        return "folder markers"
+    if keys.why_not_an_image(key):
+        return "folder markers" if key.endswith("/") else "added by Windows or macOS (Thumbs.db, …)"
     if not settings.flag("pipeline.enabled"):
         return "under a disabled prefix"
     if settings.flag("pipeline.paused"):

@@ -31,6 +31,7 @@ from local.world import (
     world,
 )
 from pixian_s3.config.document import Configuration
+from pixian_s3.output.keys import why_not_an_image
 
 _PHOTOGRAPHS = ROOT / ".tools/photographs/skimage/data"
 _DEFAULT_IMAGES = ("chelsea.png", "coffee.png", "rocket.jpg")
@@ -41,7 +42,6 @@ _CONFIGURATION = ROOT / "local/demo.json"
 _PATIENCE_SECONDS = 240
 _LOG_SECONDS = 5
 _FINAL = {"processed", "skipped", "rejected", "exhausted"}
-_NO_IMAGES = {"Thumbs.db", "desktop.ini"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _files(match: Path) -> list[Path]:
     if not match.is_dir():
         return [match]
     files = [file for file in sorted(match.iterdir()) if file.is_file()]
-    images = [f for f in files if not f.name.startswith(".") and f.name not in _NO_IMAGES]
+    images = [f for f in files if not (f.name.startswith(".") or why_not_an_image(f.name))]
     if not images:
         raise UserError(f"IMAGES: the folder {match} has no files.")
     return images

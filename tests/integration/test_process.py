@@ -75,6 +75,14 @@ def test_a_folder_marker_is_skipped(world: World) -> None:
     assert world.output_keys() == []
 
 
+@pytest.mark.parametrize("key", ["shoes/Thumbs.db", "shoes/.DS_Store", "shoes/._a.jpg"])
+def test_a_file_of_windows_or_macos_is_skipped_and_stays(world: World, key: str) -> None:
+    log = world.process(world.upload(key, b"no image"))
+    assert log.facts()["outcome"] == "skipped"
+    assert world.output_keys() == []
+    assert world.s3.head_object(Bucket=INPUT, Key=key)
+
+
 def test_a_disabled_prefix_is_skipped(world: World) -> None:
     world.configure(prefixes={"drafts/": {"pipeline": {"enabled": False}}})
     log = world.process(world.upload("drafts/a.jpg"))

@@ -115,7 +115,7 @@ class Processor:
         store = self._store
         with ExitStack() as files:
             try:
-                # 1. Find the settings, unless it is a folder marker or this lane is blocked.
+                # 1. Find the settings, unless it can't be an image or this lane is blocked.
                 settings = self._settings(job, give_up)
                 if not settings.flag("pipeline.enabled"):
                     raise Skipped("pipeline.enabled is false for this prefix.")
@@ -253,8 +253,8 @@ class Processor:
         return Store(self.buckets, self.telemetry, self.seconds_left, self.sleep)
 
     def _settings(self, job: Job, give_up: str | None) -> Settings:
-        if job.key.endswith("/"):
-            raise Skipped("The key is a folder marker.")
+        if reason := keys.why_not_an_image(job.key):
+            raise Skipped(reason)
         # A blocked lane doesn't try images, except those that are about to be given up.
         if not (give_up or retry.blocked_too_long(job, self.now())):
             self.lane.require_open(self.now())

@@ -88,6 +88,11 @@ def test_folder_markers_and_disabled_and_paused_prefixes_are_left_out() -> None:
     ]
 
 
+def test_files_of_windows_and_macos_are_left_out() -> None:
+    keys = ["a.jpg", "Thumbs.db", "shoes/desktop.ini", "shoes/.DS_Store", "shoes/._a.jpg"]
+    assert missing(keys) == ["a.jpg"]
+
+
 def test_the_result_is_looked_for_where_the_configuration_puts_it() -> None:
     settings = configuration(
         prefixes={

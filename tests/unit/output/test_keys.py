@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixian_s3.errors import Rejected
-from pixian_s3.output.keys import file_name, report_key, result_key
+from pixian_s3.output.keys import file_name, report_key, result_key, why_not_an_image
 from tests.builders import make_settings
 
 SETTINGS = make_settings()
@@ -101,3 +101,21 @@ def test_a_sidecar_whose_name_would_be_too_long_is_rejected() -> None:
     assert result_key("a" * 1015, ".png", settings)
     with pytest.raises(Rejected):
         result_key("a" * 1016, ".png", settings)
+
+
+@pytest.mark.parametrize(
+    "name", ["Thumbs.db", "thumbs.DB", "DESKTOP.INI", "desktop.ini", ".DS_Store", "._a.jpg", "._"]
+)
+@pytest.mark.parametrize("path", ["", "shoes/", "a.jpg/"])
+def test_what_windows_and_macos_add_is_no_image(path: str, name: str) -> None:
+    assert why_not_an_image(path + name) == (
+        "The file was added by Windows or macOS and isn't an image."
+    )
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["a.jpg", ".a.jpg", "_a.jpg", "._shoes/a.jpg", "Thumbs.db/a.jpg", "Thumbs.db.jpg", "a.db"],
+)
+def test_other_names_are_those_of_images(key: str) -> None:
+    assert why_not_an_image(key) is None

@@ -12,6 +12,8 @@ MAX_KEY_BYTES = 1024
 
 REPORT_SUFFIX = ".error.json"
 
+_OF_WINDOWS = {"thumbs.db", "desktop.ini"}  # which doesn't tell upper from lower case
+
 # What `report_key` makes of a long key: its beginning, and a hash.
 _SHORTENED = re.compile(r"-[0-9a-f]{64}")
 
@@ -62,6 +64,20 @@ def report_key(source_key: str) -> str:
 def file_name(source_key: str) -> str:
     """The part of the key after its last slash."""
     return source_key.rsplit("/", 1)[-1]
+
+
+def why_not_an_image(source_key: str) -> str | None:
+    """Why a key can't be that of an image: a folder marker, or a file that a system adds; or None.
+
+    Windows writes Thumbs.db and desktop.ini into folders, and macOS .DS_Store and, with the
+    properties of a file that another system can't hold, `._` and its name.
+    """
+    if source_key.endswith("/"):
+        return "The key is a folder marker."
+    name = file_name(source_key)
+    if name.lower() in _OF_WINDOWS or name == ".DS_Store" or name.startswith("._"):
+        return "The file was added by Windows or macOS and isn't an image."
+    return None
 
 
 def _require_length(key: str) -> None:
