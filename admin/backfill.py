@@ -25,6 +25,7 @@ from admin.listing import KEPT_SECONDS, Group, Metadata, Wanted, Work, find, inv
 from admin.sending import Queue, send, stopping
 from admin.stack import Stack, add_stack_option, chosen, prices_are_real
 from admin.terminal import confirm
+from admin.text import escaped
 from pixian_s3.config.document import Budget, Configuration
 from pixian_s3.config.document import parse as parse_configuration
 from pixian_s3.errors import Blocked, InvalidConfiguration
@@ -274,10 +275,10 @@ class Backfill:
             except quote.NoPrice as error:
                 reasons[str(error)] += 1
             except quote.NoPrices as error:
-                print(f"    Pixian can't be asked for prices: {error}.")
+                print(f"    Pixian can't be asked for prices: {escaped(str(error))}.")
                 break
         for reason, number in reasons.most_common():
-            print(f"    {number} without a price, counted like the others: {reason}.")
+            print(f"    {number} without a price, counted like the others: {escaped(reason)}.")
         return prices
 
     def _print_prices(self, credits_: list[Decimal], *, test: bool) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
@@ -17,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from admin.config import in_force
 from admin.errors import UserError, run
 from admin.stack import LocalStack, Stack, add_stack_option, chosen, prices_are_real
+from admin.text import escaped, span
 from pixian_s3.attempt import Outcome
 from pixian_s3.aws.metrics import ENDINGS, attempts_by_minute
 from pixian_s3.aws.pace_record import PaceRecord, Remembered
@@ -43,7 +43,6 @@ SILENT_SECONDS = 300
 _WAITING = (Outcome.BLOCKED, Outcome.PAUSED)
 _MOST_PAGES = 50
 _MOST_REASONS = 3
-_CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 type Section = dict[str, Any]
 
@@ -340,7 +339,7 @@ def warnings(sections: Mapping[str, Section], now: float) -> Iterator[str]:
     checked_at = sections["lanes"].get("checked_at")
     if checked_at and (silent := now - _epoch(checked_at)) > SILENT_SECONDS:
         yield (
-            f"PaceFunction hasn't finished a run for {_span(silent)}. Images continue at its last "
+            f"PaceFunction hasn't finished a run for {span(silent)}. Images continue at its last "
             "pace. See its log (output PaceLog)."
         )
     if sections["dead_letters"].get("messages"):
@@ -378,13 +377,13 @@ def screen(document: Mapping[str, Any]) -> str:
 
 def _shown(section: Section, text: Callable[[Section], str]) -> str:
     if "error" in section:
-        return f"not known: {_on_one_line(section['error'])}"
+        return f"not known: {escaped(section['error'])}"
     return text(section)
 
 
 def _lanes_text(lanes: Section, now: float) -> str:
     reserved = "" if lanes["upload_reserved"] else " (not reserved: the account's limit is too low)"
-    when = _span(now - _epoch(lanes["set_at"]))
+    when = span(now - _epoch(lanes["set_at"]))
     return f"upload {lanes['upload']}{reserved}, retry {lanes['retry']}; set {when} ago"
 
 
@@ -396,14 +395,14 @@ def _queue_text(queue: Section) -> str:
 
 
 def _oldest_text(oldest: Section) -> str:
-    return f"{_span(oldest['seconds'])} old" if oldest["seconds"] else "none"
+    return f"{span(oldest['seconds'])} old" if oldest["seconds"] else "none"
 
 
 def _remaining_text(found: Section) -> str:
     rate = f"{found['images_per_minute']:,} images a minute"
     if found["seconds"] is None:
         return "not known: no image has ended in the last 10 minutes"
-    return f"about {_span(found['seconds'])} at {rate}" if found["seconds"] else "nothing is left"
+    return f"about {span(found['seconds'])} at {rate}" if found["seconds"] else "nothing is left"
 
 
 def _last_hour_text(found: Section) -> str:
@@ -419,7 +418,7 @@ def _credits_text(document: Mapping[str, Any]) -> str:
             f" of {most:,g}" if (most := budget.get(name)) is not None else ""
             for name in ("credits_per_day", "credits_per_month")
         )
-        why = f"; budget not known: {_on_one_line(budget['error'])}" if "error" in budget else ""
+        why = f"; budget not known: {escaped(budget['error'])}" if "error" in budget else ""
         if "error" not in budget and not (day or month):
             why = "; no budget"
         if _is_spent(spent, budget):
@@ -439,8 +438,8 @@ def _is_spent(spent: Section, budget: Section) -> bool:
 
 
 def _balance_text(found: Section, now: float) -> str:
-    when = _span(now - _epoch(found["at"]))
-    problem = f"; since then: {_on_one_line(found['problem'])}" if found["problem"] else ""
+    when = span(now - _epoch(found["at"]))
+    problem = f"; since then: {escaped(found['problem'])}" if found["problem"] else ""
     return f"{found['credits']:,.10g} credits {when} ago{problem}"
 
 
@@ -449,7 +448,7 @@ def _paused_text(found: Section) -> str:
         return "all images; `make resume` continues them"
     if not found["prefixes"]:
         return "no"
-    names = ", ".join(map(_on_one_line, found["prefixes"]))
+    names = ", ".join(map(escaped, found["prefixes"]))
     return f"{names}; `make resume PREFIX=…` continues them"
 
 
@@ -457,8 +456,8 @@ def _blocked_text(found: Section, now: float) -> str:
     if not found["images"]:
         return "no"
     reasons = [
-        f"\n{'':16}- {_on_one_line(each['reason'])} ({each['images']:,}, last "
-        f"{_span(now - _epoch(each['last_at']))} ago)"
+        f"\n{'':16}- {escaped(each['reason'])} ({each['images']:,}, last "
+        f"{span(now - _epoch(each['last_at']))} ago)"
         for each in found["reasons"][:_MOST_REASONS]
     ]
     return f"{_images(found['images'])} in the last 20 minutes{''.join(reasons)}"
@@ -468,25 +467,8 @@ def _images(number: int) -> str:
     return "1 image" if number == 1 else f"{number:,} images"
 
 
-def _span(seconds: float) -> str:
-    """A length of time in its two largest units."""
-    seconds = max(0, round(seconds))
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 24 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes // (24 * 60)} d {minutes // 60 % 24} h"
-
-
 def _days(seconds: float) -> str:
     return f"{seconds // (24 * 3600):.0f} days"
-
-
-def _on_one_line(text: str) -> str:
-    return _CONTROL_CHARACTERS.sub(" ", text)
 
 
 def _iso(at: float) -> str:

@@ -1,7 +1,6 @@
 """The attempts to process images, read from the functions' logs and printed one per line."""
 
 import json
-import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -9,10 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from admin.stack import Stack
+from admin.text import column, escaped, shortened
 
 _POLL_SECONDS = 0.5
-_KEY_COLUMNS = 40
-_CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class AttemptLog:
@@ -63,7 +61,7 @@ class AttemptLines:
         image = record["image"]
         self._outcomes[image["outcome"]] += 1
         self._credits += Decimal(image.get("credits_charged") or 0)
-        start = f"{record['timestamp'][11:19]}  {image['outcome']:9}  {_column(image['key'])}"
+        start = f"{record['timestamp'][11:19]}  {image['outcome']:9}  {column(image['key'])}"
         return "  ".join([start, *self._details(image), f"[{self._total()}]"])
 
     def _details(self, image: dict[str, Any]) -> Iterator[str]:
@@ -92,29 +90,11 @@ class AttemptLines:
         return f"{total}, {self._credits} credits" if self._prices else total
 
 
-def shortened(key: str) -> str:
-    """A key on one line, with `…` in the middle if it is long."""
-    key = escaped(key)
-    if len(key) <= _KEY_COLUMNS:
-        return key
-    half = (_KEY_COLUMNS - 1) // 2
-    return f"{key[: _KEY_COLUMNS - 1 - half]}…{key[-half:]}"
-
-
-def escaped(text: str) -> str:
-    """Text with line breaks and other control characters escaped."""
-    return _CONTROL_CHARACTERS.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
-
-
-def _column(key: str) -> str:
-    return f"{shortened(key):{_KEY_COLUMNS}}"
-
-
 def _times(image: dict[str, Any]) -> str:
     total, pixian = image.get("end_to_end_ms"), image.get("pixian_ms")
-    seconds = "" if total is None else f"{total / 1000:.1f} s"
+    seconds = "" if total is None else f"{total / 1000:.1f} s since upload"
     at_pixian = "" if pixian is None else f"({pixian / 1000:.1f} s at Pixian)"
-    return f"{seconds:>8} {at_pixian:>18}"
+    return f"{seconds:>21} {at_pixian:>18}"
 
 
 def _attempts(message: str) -> Iterator[dict[str, Any]]:

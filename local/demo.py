@@ -20,6 +20,7 @@ from admin.look.fetch import described, listing
 from admin.look.records import Outcome, Record, missing
 from admin.look.write import write
 from admin.stack import STACK_FILE, LocalStack, prices_are_real, running_here
+from admin.text import escaped
 from local.attempts import AttemptLines, AttemptLog
 from local.ministack import ROOT
 from local.outcomes import Output, Uploaded, wait_for
@@ -130,7 +131,7 @@ def main() -> int:
         index = write(records, stack, plan.out, "Demo", now=now, limit_bytes=sys.maxsize)
     failed = [record for record in records if record.outcome is not Outcome.PROCESSED]
     for record in failed:
-        print(f"{record.source}: {record.error}", file=sys.stderr)
+        print(escaped(f"{record.source}: {record.error}"), file=sys.stderr)
     print(f"{len(records) - len(failed)} of {len(records)} images have a result. Open {index}")
     return min(len(failed), 1)
 
@@ -218,9 +219,8 @@ class _Progress:
             return
         print(self._lines.line(record), flush=True)
         if image["outcome"] in {"blocked", "paused"}:
-            raise UserError(
-                f"Stopped, because images are {image['outcome']}: {image.get('reason', '')}"
-            )
+            reason = escaped(image.get("reason", ""))
+            raise UserError(f"Stopped, because images are {image['outcome']}: {reason}")
         if image["outcome"] in _FINAL:
             self._unfinished.discard(upload)
 

@@ -496,21 +496,6 @@ def test_a_screen_with_made_up_prices_says_so(stack: Stack) -> None:
     assert made_up in status.screen(document | {"prices": "made up"})
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (-3, "0 s"),
-        (59, "59 s"),
-        (60, "1 min"),
-        (3599, "1 h 0 min"),
-        (7500, "2 h 5 min"),
-        (864_000, "10 d 0 h"),
-    ],
-)
-def test_a_length_of_time_has_two_units(seconds: float, text: str) -> None:
-    assert status._span(seconds) == text
-
-
 def test_a_reason_stays_on_one_line(stack: Stack) -> None:
     stack.log(attempt("blocked", reason="One\nLanes forged\x1b[31m"))
     assert row(read(stack), "Lanes").startswith("not known")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from admin.errors import UserError
 from admin.stack import prices_are_real
-from local.attempts import AttemptLines, shortened
+from local.attempts import AttemptLines
 from local.demo import Plan
 
 
@@ -21,7 +21,7 @@ def test_attempts_are_lines_with_a_running_total() -> None:
     lines = AttemptLines(prices=True)
     first = lines.line(record(end_to_end_ms=25_417, pixian_ms=1_200, credits_charged="0.5"))
     assert " ".join(first.split()) == (
-        "09:26:53 processed a.jpg 25.4 s (1.2 s at Pixian) 0.5 credits -> a.png "
+        "09:26:53 processed a.jpg 25.4 s since upload (1.2 s at Pixian) 0.5 credits -> a.png "
         "[1 processed, 0.5 credits]"
     )
     again = lines.line(record(outcome="postponed", reason="429\nSlow", next_attempt_in_seconds=5))
@@ -29,6 +29,21 @@ def test_attempts_are_lines_with_a_running_total() -> None:
         r"09:26:53 postponed a.jpg 429\nSlow (attempt 2 in 5 s) "
         "[1 processed, 1 postponed, 0.5 credits]"
     )
+
+
+def test_the_lines_are_aligned() -> None:
+    lines = AttemptLines(prices=False)
+    short = lines.line(record(end_to_end_ms=900, pixian_ms=300, result_key="x"))
+    long = lines.line(
+        record(key="k" * 99, end_to_end_ms=1_234_500, pixian_ms=99_900, result_key="x")
+    )
+    assert short.index("->") == long.index("->")
+
+
+def test_neither_a_key_nor_a_reason_commands_the_terminal() -> None:
+    hostile = "a\r\n\x1b]0;title\x07\x9b2J\u202e.jpg"
+    image = {"outcome": "postponed", "key": hostile, "reason": hostile}
+    assert AttemptLines(prices=False).line(record(**image)).isprintable()
 
 
 def test_made_up_prices_are_not_shown() -> None:
@@ -40,18 +55,6 @@ def test_made_up_prices_are_not_shown() -> None:
 )
 def test_a_service_on_this_machine_makes_up_its_prices(endpoint: str, *, real: bool) -> None:
     assert prices_are_real(endpoint) is real
-
-
-@pytest.mark.parametrize(
-    ("key", "short"),
-    [
-        ("a.jpg", "a.jpg"),
-        ("a\n\x1bü.jpg", r"a\n\x1bü.jpg"),
-        ("x" * 1000 + ".jpg", "x" * 20 + "…" + "x" * 15 + ".jpg"),
-    ],
-)
-def test_a_key_takes_one_short_line(key: str, short: str) -> None:
-    assert shortened(key) == short
 
 
 def test_images_may_be_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
