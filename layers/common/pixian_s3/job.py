@@ -70,9 +70,14 @@ class Job:
         """The job to send to the dead-letter queue; a redrive gives it all its attempts again."""
         return replace(self, failures=0, redrives=self.redrives + 1, blocked_since=None)
 
-    def to_message(self) -> str:
-        """The body of an SQS message with this job."""
-        return json.dumps({"version": MESSAGE_VERSION, **asdict(self)})
+    def to_message(self, reason: str = "") -> str:
+        """The body of an SQS message with this job.
+
+        Args:
+            reason: Why the image was given up, in a dead letter. It isn't a part of the job.
+        """
+        why = {"reason": reason} if reason else {}
+        return json.dumps({"version": MESSAGE_VERSION, **asdict(self), **why})
 
 
 def jobs_from_s3_event(event: Mapping[str, Any]) -> list[Job]:

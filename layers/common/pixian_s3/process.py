@@ -397,7 +397,7 @@ class Processor:
             if progress.lease:
                 record = replace(record.for_upload(job), given_up=True)
                 self.leases.note(progress.lease, record)
-        self.queues.send_dead_letter(job.dead_letter())
+        self.queues.send_dead_letter(job.dead_letter(), str(error))
         return _End(Outcome.EXHAUSTED, str(error), None, record)
 
 

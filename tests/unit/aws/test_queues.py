@@ -1,5 +1,6 @@
 """Messages to both queues."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -60,6 +61,7 @@ def test_sqs_takes_no_more_than_900_seconds(subject: Subject) -> None:
 
 
 def test_a_dead_letter_can_be_redriven(subject: Subject) -> None:
-    subject.queue.send_dead_letter(make_job(redrives=1))
+    subject.queue.send_dead_letter(make_job(redrives=1), "Why \x1b é")
     (body,) = subject.received(subject.dead_letter_url)
     assert jobs_from_message(body) == [make_job(redrives=1)]
+    assert json.loads(body)["reason"] == "Why \x1b é"

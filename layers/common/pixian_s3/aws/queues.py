@@ -86,6 +86,11 @@ class Queues:
         """Send a message that can't be read to the dead-letter queue, unchanged."""
         self._sqs.send_message(QueueUrl=self._dead_letter_url, MessageBody=body)
 
-    def send_dead_letter(self, job: Job) -> None:
-        """Send a job to the dead-letter queue; a redrive returns it to the retry queue."""
-        self.send_unreadable(job.to_message())
+    def send_dead_letter(self, job: Job, reason: str) -> None:
+        """Send a job to the dead-letter queue; a redrive returns it to the retry queue.
+
+        Args:
+            job: The job, with its attempts available again.
+            reason: Why the image was given up, for the person who redrives it.
+        """
+        self.send_unreadable(job.to_message(reason))
