@@ -73,8 +73,8 @@ backfill: $(TOOLS)/admin/.done ## process the images that are in the input bucke
 look: $(TOOLS)/admin/.done ## show the newest results beside their originals, on a page [STACK= PREFIX= LAST=50 FAILED=1 OUT=look-out MEGABYTES=1000]
 	@exec $(ADMIN) -m admin.look $(if $(PREFIX),--prefix "$$PREFIX") $(if $(LAST),--last "$$LAST") $(if $(filter 1,$(FAILED)),--failed) $(if $(OUT),--out "$$OUT") $(if $(MEGABYTES),--megabytes "$$MEGABYTES") $(if $(STACK),--stack "$$STACK")
 
-redrive: $(TOOLS)/admin/.done ## move the messages in the dead-letter queue to the retry queue [STACK=]
-	@exec $(ADMIN) -m admin.redrive $(if $(STACK),--stack "$$STACK")
+redrive: $(TOOLS)/admin/.done ## list the messages in the dead-letter queue, ask, and send them to the retry queue [STACK= PREFIX= REASON= DRY_RUN=1 YES=1]
+	@exec $(ADMIN) -m admin.redrive $(if $(PREFIX),--prefix "$$PREFIX") $(if $(REASON),--reason "$$REASON") $(if $(filter-out 0,$(DRY_RUN)),--dry-run) $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")
 
 attach: $(TOOLS)/admin/.done ## let an existing input bucket send its events to the stack, leaving its other notifications alone [STACK= DRY_RUN=1]
 	@exec $(ADMIN) -m admin.attach $(if $(filter-out 0,$(DRY_RUN)),--dry-run) $(if $(STACK),--stack "$$STACK")

@@ -49,8 +49,15 @@ class Queues:
         self._letters.clear()
         return {"Messages": messages}
 
-    def delete_message(self, **_: object) -> None:
+    def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+        for entry in Entries:
+            self.send_message(QueueUrl, entry["MessageBody"])
+        return {"Successful": Entries}
+
+    @staticmethod
+    def delete_message_batch(Entries: list[dict[str, str]], **_: object) -> dict[str, Any]:  # noqa: N803
         """What was received is gone."""
+        return {"Successful": Entries}
 
 
 class Secrets:

@@ -19,7 +19,7 @@ from aws_lambda_powertools.utilities.parameters import base
 from botocore.exceptions import ClientError, ReadTimeoutError
 from PIL import Image
 
-from admin.redrive import redrive
+from admin.redrive import DeadLetters, Wanted
 from pixian_s3 import wiring
 from pixian_s3.attempt import Attempt, Outcome
 from pixian_s3.aws.telemetry import Telemetry
@@ -371,8 +371,9 @@ class World:
         self.ledger.dead.clear()
         outputs = {"DeadLetterQueueUrl": "dead", "RetryQueueUrl": "retries"}
         client = Queues(self._queue, self._send_dead, self.letters)
-        for message in redrive(cast("Stack", _Stack(outputs, client))):
-            assert message.keys is not None
+        with DeadLetters(cast("Stack", _Stack(outputs, client))) as letters:
+            number = len(list(letters.receive()))
+            assert letters.send(Wanted()) == number
 
     def _queue(self, body: str, delay: int) -> None:
         self.waiting.append(Message(body, self.now + delay))
