@@ -15,6 +15,7 @@ from pixian_s3.images.convert import convert
 from pixian_s3.images.identify import MAX_LINES, ImageInfo, flaw, inspect, require_whole
 from tests.builders import picture
 from tests.fuzz.crafted import profiled_png, resized
+from tests.fuzz.samples import chunk
 from tests.unit.pictures import encoded, flag, noise, oriented
 
 TAKEN = ["BMP", "GIF", "JPEG", "PNG", "TIFF"]
@@ -87,6 +88,18 @@ def test_a_jpeg_of_several_pictures_is_a_jpeg() -> None:
 def test_an_orientation_is_told_and_not_applied(form: str, orientation: int) -> None:
     turned = picture(form=form, exif=oriented(orientation))
     assert inspected(turned) == info(form, orientation=orientation)
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_an_orientation_may_follow_the_pixels_of_a_png(blocks: int) -> None:
+    plain = picture()
+    exif = chunk(b"eXIf", oriented(6).tobytes().removeprefix(b"Exif\0\0"))
+    assert inspected(plain[:-12] + blocks * exif + plain[-12:]) == info("PNG", orientation=6)
+
+
+def test_what_follows_the_pixels_of_a_png_and_is_cut_short_does_not_count() -> None:
+    exif = chunk(b"eXIf", oriented(6).tobytes().removeprefix(b"Exif\0\0"))
+    assert inspected(picture()[:-12] + exif[:-6]) == info("PNG")
 
 
 def test_a_heic_is_upright_already() -> None:

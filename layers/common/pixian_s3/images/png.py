@@ -63,13 +63,15 @@ def essence(file: IO[bytes]) -> IO[bytes]:
     """A PNG without the chunks that don't matter here, or that Pillow would refuse to read.
 
     Keeps the header, the palette and the pixels, and as much of the profile, EXIF data and text as
-    Pillow takes. Reads nothing but these and the starts of the others.
+    Pillow takes. EXIF data that follow the pixels are put before them, because Pillow would have to
+    decode these first. Reads nothing but these and the starts of the others.
 
     Raises:
         Rejected: It has too many chunks.
     """
     size = file.seek(0, os.SEEK_END)
     ranges, left = [(0, len(SIGNATURE))], _MAX_KEPT_BYTES
+    pixels, late = 0, list[tuple[int, int]]()  # the number of the first range of pixels
     for chunk in _chunks(file):
         wanted = chunk.kind == b"IDAT"
         if chunk.kind in _CRITICAL:
@@ -79,9 +81,15 @@ def essence(file: IO[bytes]) -> IO[bytes]:
             weight = _weight(file, chunk)
             left -= weight
             wanted = weight < MAX_INFLATED_BYTES and left >= 0
-        if wanted:
-            start = ranges.pop()[0] if ranges[-1][1] == chunk.start else chunk.start
+        if wanted and pixels and chunk.kind == b"eXIf":
+            late = [(chunk.start, chunk.end)] if chunk.end <= size else []
+        elif wanted:
+            is_first = chunk.kind == b"IDAT" and not pixels
+            pixels = len(ranges) if is_first else pixels
+            joins = ranges[-1][1] == chunk.start and not is_first
+            start = ranges.pop()[0] if joins else chunk.start
             ranges.append((start, min(chunk.end, size)))
+    ranges[pixels:pixels] = late
     file.seek(0)
     return io.BufferedReader(_Ranges(file, ranges))
 
