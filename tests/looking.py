@@ -143,7 +143,8 @@ def fill(stack: Buckets) -> None:
         odd, "odd.png", cutout(), **said(pixian_test="true", check="touches-the-border, all-kept")
     )
     tiff = stack.upload("scan.tif", picture(form="TIFF"))
-    stack.add_result(tiff, "scan.png", cutout(), **said(pixian_test="true"))
+    converted = {"source_size": "8000x6000", "source_converted": "image/png 5773x4330 pixels"}
+    stack.add_result(tiff, "scan.png", cutout(), **said(pixian_test="true"), **converted)
     stack.add_report(HOSTILE, stack.upload(HOSTILE, b"not an image"), f"It is damaged: {HOSTILE}")
     kept = stack.upload("shoes/late.jpg", picture())
     stack.add_report("shoes/late.jpg", kept, "It was blocked for 4 days.")

@@ -8,11 +8,18 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from pixian_s3.attempt import Conversion
 from pixian_s3.config.document import Configuration
+from pixian_s3.output import metadata as user_metadata
 from pixian_s3.output.keys import REPORT_SUFFIX, sidecar_key
 
 _SWAPPED = range(5, 9)  # the EXIF orientations that lie on their side
 _NO_CHECK = {"", "none", "ok"}
+_REASONS = {
+    "format": "Pixian doesn't take its file type",
+    "pixels": "Pixian processes at most 25 million pixels",
+    "max_pixels": "a delta PNG fits only an image that Pixian doesn't shrink to max_pixels",
+}
 
 
 class Outcome(StrEnum):
@@ -97,7 +104,8 @@ class Record:
         pixian_seconds: The part of them spent at Pixian.
         credits: Charged, a decimal.
         calculated: What it would have cost without test mode, a decimal.
-        source_size: Of what was uploaded.
+        source_size: Of what was uploaded, upright.
+        converted: What was sent to Pixian in its place, and why; empty if it was sent as it is.
         input_size: Of what Pixian received, upright.
         result_size: Of the result.
         source_box: The foreground in what Pixian received.
@@ -128,6 +136,7 @@ class Record:
     credits: str | None = None
     calculated: str | None = None
     source_size: Size | None = None
+    converted: str = ""
     input_size: Size | None = None
     result_size: Size | None = None
     source_box: Box | None = None
@@ -210,7 +219,8 @@ def of_result(
         pixian_seconds=_seconds(timings.get("pixian")),
         credits=metadata.get("pixian-credits-charged"),
         calculated=metadata.get("pixian-credits-calculated"),
-        source_size=_size(metadata.get("source-size", "")),
+        source_size=Size(*size) if (size := user_metadata.source_size(metadata)) else None,
+        converted=_in_words(user_metadata.source_converted(metadata)),
         input_size=_upright(metadata),
         result_size=_size(metadata.get("pixian-result-size", "")),
         source_box=_box(metadata.get("pixian-input-foreground", "")),
@@ -286,6 +296,15 @@ def _signs(check: str) -> tuple[str, ...]:
     """The signs of trouble in `check`, separated by commas or semicolons, in words."""
     signs = (re.sub(r"[-_\s]+", " ", sign).strip() for sign in re.split("[,;]", check))
     return tuple(sign for sign in signs if sign.lower() not in _NO_CHECK)
+
+
+def _in_words(converted: Conversion | None) -> str:
+    if converted is None:
+        return ""
+    width, height = converted.size
+    form = converted.mime_type.partition("/")[2].upper()
+    because = " and ".join(_REASONS.get(reason, reason) for reason in converted.reasons)
+    return f"{form} of {width:,} x {height:,}, because {because}"
 
 
 def _upright(metadata: Mapping[str, str]) -> Size | None:

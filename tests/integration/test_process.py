@@ -11,6 +11,7 @@ from pixian_s3 import retry
 from tests.builders import picture
 from tests.integration.servers import Answer, refusal
 from tests.integration.world import INPUT, OUTPUT, SECRET, World
+from tests.unit.pictures import encoded, flag, oriented
 
 JPEG = Answer(body=picture(form="JPEG"), content_type="image/jpeg")
 HTML = Answer(body=b"<html>", content_type="text/html")
@@ -64,6 +65,18 @@ def test_a_result_removes_the_report_of_an_earlier_upload(world: World) -> None:
     world.process(world.upload("shoes/a.jpg", b"no image"))
     world.process(world.upload("shoes/a.jpg"))
     assert world.output_keys() == ["shoes/a.png"]
+
+
+def test_log_metadata_and_sidecar_tell_the_same_size_of_the_source(world: World) -> None:
+    _configure(world, pipeline={"sidecar": True})
+    lying = encoded(flag((96, 64)), "WEBP", exif=oriented(6))
+    log = world.process(world.upload("shoes/a.webp", lying))
+    told = {"size": "64x96", "converted": "image/jpeg 64x96 format"}
+    assert {name: log.facts()[f"source_{name}"] for name in told} == told
+    written, sidecar = world.metadata("shoes/a.png"), json.loads(world.output("shoes/a.png.json"))
+    assert {name: written[f"source-{name}"] for name in told} == told
+    assert sidecar["source_size"] == {"width": 64, "height": 96}
+    assert sidecar["source_converted"]["reasons"] == ["format"]
 
 
 # ---- Skipped ------------------------------------------------------------------------------------

@@ -24,12 +24,46 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Input:
-    """A source image; `size` is (width, height) in pixels."""
+class Conversion:
+    """What was sent to Pixian in place of a source.
+
+    Attributes:
+        mime_type: The type of the file that was sent.
+        size: Its width and height in pixels, as shown.
+        reasons: Why the source wasn't sent: `format`, if Pixian doesn't take its type; `pixels`, if
+            it has more than Pixian processes; `max_pixels`, if Pixian would have shrunk it to
+            that, so that its delta PNG would fit no other image.
+    """
+
+    mime_type: str
+    size: tuple[int, int]
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.mime_type} {spelled(self.size)} {','.join(self.reasons)}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was uploaded.
+
+    Attributes:
+        mime_type: Its type, by its content.
+        size: Width and height in pixels, as shown: with its orientation applied.
+        bytes: The size of the file.
+        converted: What was sent in its place; None if it was sent as it is.
+    """
 
     mime_type: str
     size: tuple[int, int]
     bytes: int
+    converted: Conversion | None = None
+
+
+def spelled(size: tuple[int, int]) -> str:
+    """A width and height as in logs and metadata, such as 6000x4000."""
+    width, height = size
+    return f"{width}x{height}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +100,7 @@ class Attempt:
         prefix: The configured prefix that matches the key.
         configuration: The version of the configuration document.
         parameters: Pixian's parameters for the key.
-        input: The source; None if it wasn't read.
+        source: The source; None if it wasn't read.
         answer: Pixian's answer; None if it contained no image.
         result_key: The key of the result.
         status: The HTTP status of Pixian's answer, if the call failed because of it.
@@ -81,7 +115,7 @@ class Attempt:
     prefix: str = ""
     configuration: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
-    input: Input | None = None
+    source: Source | None = None
     answer: Answer | None = None
     result_key: str = ""
     status: int | None = None

@@ -185,7 +185,8 @@ class Processor:
                 if (actual := keys.result_key(job.key, suffix, settings)) != key:
                     key, existing = actual, self.buckets.head(actual)
                     check(key, existing.metadata if existing else None)
-                about = metadata.of_result(job, settings, cutout.answer.headers, source.metadata)
+                headers, own = cutout.answer.headers, source.metadata
+                about = metadata.of_result(job, settings, headers, own, prepared.source)
                 result = Result(key, cutout.file, cutout.mime_type, about, source.tags)
                 store.retry(partial(self.buckets.put_result, result, existing, check))
                 record, open_call = replace(record, unknown=record.unknown - 1), False
@@ -229,7 +230,7 @@ class Processor:
                 prefix=settings.prefix,
                 configuration=settings.version,
                 parameters=settings.form,
-                input=progress.prepared.source if progress.prepared else None,
+                source=progress.prepared.source if progress.prepared else None,
                 answer=cutout.answer if cutout else None,
                 result_key=progress.key,
                 status=getattr(error, "status", None),

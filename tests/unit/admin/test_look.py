@@ -67,7 +67,7 @@ def test_a_result_says_what_pixian_said() -> None:
         pixian_input_foreground="1 2 30 40",
         pixian_result_foreground="0 0 100 50",
         pixian_credits_charged="0.5",
-        source_size="6000 4000",
+        source_size="6000x4000",
     )
     assert (record.source, record.version, record.result) == ("shoes/a b.jpg", "v", "shoes/a.png")
     assert record.outcome is Outcome.PROCESSED
@@ -75,6 +75,14 @@ def test_a_result_says_what_pixian_said() -> None:
     assert (record.source_box, record.credits) == ((1, 2, 30, 40), "0.5")
     assert record.share == 0.25
     assert not record.test
+
+
+def test_a_result_says_what_was_sent_in_place_of_the_source_and_why() -> None:
+    assert result().converted == ""
+    assert result(source_converted="image/jpeg 5773x4330 format,pixels").converted == (
+        "JPEG of 5,773 x 4,330, because Pixian doesn't take its file type and Pixian processes at "
+        "most 25 million pixels"
+    )
 
 
 def test_the_latency_is_the_sidecars_or_else_the_time_between_the_objects() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from aws_lambda_powertools import Logger
 
-from pixian_s3.attempt import Answer, Attempt, Input, Outcome
+from pixian_s3.attempt import Answer, Attempt, Conversion, Outcome, Source
 from pixian_s3.aws.telemetry import Telemetry
 from tests.builders import NOON, make_job
 from tests.integration.log import CurrentStdout, Log, read_log
@@ -18,7 +18,7 @@ def processed(headers: dict[str, str] | None = None, prefix: str = "shoes/") -> 
         Outcome.PROCESSED,
         prefix=prefix,
         parameters={"test": "true"},
-        input=Input("image/jpeg", (40, 30), 1000),
+        source=Source("image/jpeg", (40, 30), 1000),
         answer=Answer(said if headers is None else headers, 1.5, 500),
         result_key="shoes/a.png",
     )
@@ -149,9 +149,9 @@ def test_the_log_line_has_all_facts(capture: pytest.CaptureFixture[str]) -> None
         "parameters": {"test": "true"},
         "test": True,
         "attempt": 2,
-        "input_type": "image/jpeg",
-        "input_size": [40, 30],
-        "input_bytes": 1000,
+        "source_type": "image/jpeg",
+        "source_size": "40x30",
+        "source_bytes": 1000,
         "result_key": "shoes/a.png",
         "result_bytes": 500,
         "credits_charged": "0.25",
@@ -159,6 +159,16 @@ def test_the_log_line_has_all_facts(capture: pytest.CaptureFixture[str]) -> None
         "pixian_ms": 1500,
         "end_to_end_ms": 4000,
     }
+
+
+def test_a_conversion_is_logged(capture: pytest.CaptureFixture[str]) -> None:
+    sent = Conversion("image/jpeg", (20, 15), ("format", "pixels"))
+    attempt = Attempt(
+        make_job(), Outcome.PROCESSED, source=Source("image/heif", (40, 30), 1000, sent)
+    )
+    facts = written(attempt, capture).facts()
+    assert facts["source_size"] == "40x30"
+    assert facts["source_converted"] == "image/jpeg 20x15 format,pixels"
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.BLOCKED, Outcome.EXHAUSTED])

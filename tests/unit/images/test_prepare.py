@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from pixian_s3.attempt import Conversion
 from pixian_s3.config.document import Settings
 from pixian_s3.errors import Rejected, Unavailable
 from pixian_s3.images.prepare import Prepared, finish, prepare
 from tests.builders import picture
 from tests.fuzz import crafted
 from tests.fuzz.crafted import profiled_png
+from tests.unit.pictures import encoded, flag, oriented
 
 
 @pytest.fixture
@@ -69,6 +71,45 @@ def test_converted_pixels_are_those_of_the_source(files: ExitStack) -> None:
     ready = prepared(picture(form="WEBP"), files)
     with Image.open(ready.file) as image, Image.open(io.BytesIO(picture(form="WEBP"))) as source:
         assert image.size == source.size
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIF"])
+def test_the_size_of_a_source_is_as_shown(files: ExitStack, form: str) -> None:
+    # pillow-heif ignores the orientation of an Exif object.
+    exif = oriented(6).tobytes() if form == "HEIF" else oriented(6)
+    assert prepared(encoded(flag((96, 64)), form, exif=exif), files).source.size == (64, 96)
+
+
+def test_what_is_sent_as_it_is_has_no_conversion(files: ExitStack) -> None:
+    assert prepared(picture(), files).source.converted is None
+
+
+@pytest.mark.parametrize(
+    ("body", "values", "converted"),
+    [
+        (
+            encoded(flag((96, 64)), "WEBP", exif=oriented(6)),
+            {},
+            Conversion("image/jpeg", (64, 96), ("format",)),
+        ),
+        (picture((8001, 4000)), {}, Conversion("image/jpeg", (7071, 3535), ("pixels",))),
+        (
+            picture((5200, 5000), "WEBP"),
+            {},
+            Conversion("image/jpeg", (5099, 4902), ("format", "pixels")),
+        ),
+        (
+            picture((100, 50)),
+            {"output__format": "delta_png", "max_pixels": 1000},
+            Conversion("image/jpeg", (44, 22), ("max_pixels",)),
+        ),
+    ],
+    ids=["WebP on its side", "more than Pixian takes", "large WebP", "delta PNG"],
+)
+def test_a_conversion_tells_what_was_sent_and_why(
+    files: ExitStack, body: bytes, values: dict[str, Any], converted: Conversion
+) -> None:
+    assert prepared(body, files, **values).source.converted == converted
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pixian_s3.attempt import Answer, Input
+from pixian_s3.attempt import Answer, Source
 from pixian_s3.errors import Exhausted, NotFound, Rejected
 from pixian_s3.output.documents import error_report, sidecar
 from tests.builders import NOON, make_job
@@ -54,7 +54,7 @@ def test_only_a_report_on_a_dead_letter_says_so() -> None:
 
 
 def written(metadata: dict[str, str]) -> dict[str, Any]:
-    source, answer = Input("image/jpeg", (600, 400), 1000), Answer({}, 1.5, 500)
+    source, answer = Source("image/jpeg", (600, 400), 1000), Answer({}, 1.5, 500)
     return sidecar(make_job(), {}, "shoes/a.png", metadata, source, answer, NOON + 4)
 
 
@@ -65,6 +65,18 @@ def test_a_sidecar_has_boxes_and_sizes_as_named_numbers() -> None:
     assert document["result_foreground"] == {"top": 102, "left": 60, "width": 1080, "height": 995}
     assert document["input_orientation"] == 6
     assert document["seconds"] == {"pixian": 1.5, "end_to_end": 4}
+
+
+def test_a_sidecar_tells_the_size_of_the_source_and_what_became_of_it() -> None:
+    said = {"source-size": "8000x6000", "source-converted": "image/jpeg 5773x4330 format,pixels"}
+    document = written(METADATA | said)
+    assert document["source_size"] == {"width": 8000, "height": 6000}
+    assert document["source_converted"] == {
+        "type": "image/jpeg",
+        "size": {"width": 5773, "height": 4330},
+        "reasons": ["format", "pixels"],
+    }
+    assert written(METADATA)["source_size"] is written(METADATA)["source_converted"] is None
 
 
 def test_its_credits_are_decimals() -> None:

@@ -7,9 +7,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
+from pixian_s3.attempt import Conversion, Source
 from pixian_s3.errors import AlreadyDone, Rejected, Skipped
 from pixian_s3.job import Job
-from pixian_s3.output.metadata import of_result, require_replaceable
+from pixian_s3.output.metadata import (
+    of_result,
+    require_replaceable,
+    source_converted,
+    source_size,
+)
 from tests.builders import make_job, make_settings
 from tests.integration.servers import CUT_OUT
 
@@ -22,6 +28,11 @@ KEYS = st.text(st.sampled_from("a ß€😀/%+\"'"), max_size=1024).map(
 def stored(job: Job, **document: Any) -> dict[str, str]:
     """The metadata of a result made from the job."""
     return of_result(job, make_settings(**document), CUT_OUT.headers, {})
+
+
+LARGEST = (999_999_999, 999_999_999)
+CONVERTED = Conversion("image/jpeg", (5773, 4330), ("format", "pixels"))
+LONGEST = Conversion("image/jpeg", LARGEST, ("format", "max_pixels"))
 
 
 def source_key(key: str) -> str:
@@ -68,10 +79,24 @@ def test_the_source_is_named() -> None:
 @example("é" * 180)
 def test_metadata_of_any_key_is_what_s3_takes(key: str) -> None:
     job = make_job(key, version_id="v" * 64, sequencer="F" * 32, etag="0" * 38)
-    written = of_result(job, make_settings(), WORDY, {})
+    written = of_result(job, make_settings(), WORDY, {}, Source("image/heif", LARGEST, 1, LONGEST))
     text = "".join(name + value for name, value in written.items())
     assert text.isascii()
     assert len(text) <= 2048
+
+
+def test_the_size_of_the_source_is_told_and_what_became_of_it() -> None:
+    source = Source("image/heif", (8000, 6000), 1000, CONVERTED)
+    written = of_result(make_job(), make_settings(), {}, {}, source)
+    assert written["source-size"] == "8000x6000"
+    assert written["source-converted"] == "image/jpeg 5773x4330 format,pixels"
+    assert (source_size(written), source_converted(written)) == (source.size, CONVERTED)
+
+
+@pytest.mark.parametrize("text", ["", "yes", "image/jpeg 0 pixels", "a b c", "a 1x1", "1x1 1x"])
+def test_others_metadata_are_no_size_and_no_conversion(text: str) -> None:
+    other = {"source-size": text, "source-converted": text}
+    assert (source_size(other), source_converted(other)) == (None, None)
 
 
 @given(KEYS, KEYS)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from pixian_s3.attempt import Attempt, Outcome
+from pixian_s3.attempt import Attempt, Outcome, spelled
 from pixian_s3.aws.metrics import BY_PREFIX, COUNTERS, NAMESPACE
 
 if TYPE_CHECKING:
@@ -130,10 +130,10 @@ def _measures(attempt: Attempt, seconds: float | None) -> dict[str, tuple[Metric
             "CreditsCalculated": (MetricUnit.Count, float(attempt.answer.credits("Calculated"))),
         }
     if attempt.outcome is Outcome.PROCESSED:
-        if attempt.answer and attempt.input:
+        if attempt.answer and attempt.source:
             measures |= {
                 "PixianLatency": (MetricUnit.Milliseconds, 1000 * attempt.answer.seconds),
-                "InputBytes": (MetricUnit.Bytes, attempt.input.bytes),
+                "InputBytes": (MetricUnit.Bytes, attempt.source.bytes),
                 "ResultBytes": (MetricUnit.Bytes, attempt.answer.bytes),
             }
         if seconds is not None:
@@ -142,7 +142,7 @@ def _measures(attempt: Attempt, seconds: float | None) -> dict[str, tuple[Metric
 
 
 def _facts(attempt: Attempt, seconds: float | None) -> dict[str, object]:
-    job, source, answer = attempt.job, attempt.input, attempt.answer
+    job, source, answer = attempt.job, attempt.source, attempt.answer
     facts: dict[str, object] = {
         "outcome": attempt.outcome,
         "reason": attempt.reason,
@@ -164,9 +164,10 @@ def _facts(attempt: Attempt, seconds: float | None) -> dict[str, object]:
     }
     if source:
         facts |= {
-            "input_type": source.mime_type,
-            "input_size": source.size,
-            "input_bytes": source.bytes,
+            "source_type": source.mime_type,
+            "source_size": spelled(source.size),
+            "source_bytes": source.bytes,
+            "source_converted": str(source.converted) if source.converted else None,
         }
     if answer:
         facts |= {

@@ -87,9 +87,20 @@ class ImageInfo:
     decodable: bool = True
 
     @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height as shown: with the orientation applied."""
+        lying = self.orientation >= 5
+        return (self.height, self.width) if lying else (self.width, self.height)
+
+    @property
     def taken_as_is(self) -> bool:
         """Whether Pixian accepts the file without conversion."""
-        return self.format in _TAKEN and self.width * self.height <= MAX_PIXELS
+        return self.known_to_pixian and self.width * self.height <= MAX_PIXELS
+
+    @property
+    def known_to_pixian(self) -> bool:
+        """Whether Pixian accepts files of this format."""
+        return self.format in _TAKEN
 
 
 def inspect(file: IO[bytes]) -> ImageInfo:
@@ -302,9 +313,10 @@ def _is_png(file: IO[bytes]) -> bool:
 
 def _require_decodable(info: ImageInfo) -> None:
     limit = _MAX_DECODED_PIXELS_OF.get(info.format, MAX_DECODED_PIXELS)
-    if info.width * info.height > limit:
+    width, height = info.upright
+    if width * height > limit:
         raise Rejected(
-            f"The image has {info.width} x {info.height} pixels, but at most {limit:,} pixels can "
+            f"The image has {width} x {height} pixels, but at most {limit:,} pixels can "
             f"be processed in a {info.format} file. Make it smaller, then upload it again."
         )
     if info.height > MAX_LINES:

@@ -2,11 +2,11 @@
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from tempfile import TemporaryFile
 from typing import IO
 
-from pixian_s3.attempt import Input
+from pixian_s3.attempt import Conversion, Source
 from pixian_s3.config.document import Settings
 from pixian_s3.errors import Rejected, Unavailable
 from pixian_s3.images import identify
@@ -24,15 +24,18 @@ class Prepared:
         file: The file to send, rewound.
         size: The size of that file in bytes.
         info: The properties of that file.
-        converted: Whether the file is a conversion.
         source: The properties of the source.
     """
 
     file: IO[bytes]
     size: int
     info: ImageInfo
-    converted: bool
-    source: Input
+    source: Source
+
+    @property
+    def converted(self) -> bool:
+        """Whether the file is a conversion."""
+        return self.source.converted is not None
 
 
 def prepare(file: IO[bytes], settings: Settings, files: ExitStack) -> Prepared:
@@ -48,16 +51,16 @@ def prepare(file: IO[bytes], settings: Settings, files: ExitStack) -> Prepared:
     """
     info = identify.inspect(file)
     size = _size(file)
-    source = Input(info.mime_type, (info.width, info.height), size)
+    source = Source(info.mime_type, info.upright, size)
     if _goes_as_it_is(info, settings):
         if _will_be_rebuilt(settings):
             _require_decodable(info, "to rebuild the result from a delta PNG")
         identify.require_whole(file, info)
-        return Prepared(file, size, info, converted=False, source=source)
+        return Prepared(file, size, info, source)
     if not settings.flag("pipeline.convert"):
         raise Rejected(
-            f"Pixian doesn't accept this image as it is ({info.format}, {info.width} x "
-            f"{info.height} pixels), and this service is configured not to convert it "
+            f"Pixian doesn't accept this image as it is ({_described(info)}), "
+            f"and this service is configured not to convert it "
             "(pipeline.convert is false). Convert it, then upload it again."
         )
     _require_decodable(info, "to make it smaller")
@@ -65,8 +68,9 @@ def prepare(file: IO[bytes], settings: Settings, files: ExitStack) -> Prepared:
     from pixian_s3.images import convert  # noqa: PLC0415
 
     converted = files.enter_context(TemporaryFile())
-    info = convert.convert(file, converted, _pixel_limit(settings, SHRUNK_PIXELS))
-    return Prepared(converted, _size(converted), info, converted=True, source=source)
+    sent = convert.convert(file, converted, _pixel_limit(settings, SHRUNK_PIXELS))
+    why = Conversion(sent.mime_type, sent.upright, _reasons(info, sent, settings))
+    return Prepared(converted, _size(converted), sent, replace(source, converted=why))
 
 
 def finish(
@@ -103,10 +107,22 @@ def _will_be_rebuilt(settings: Settings) -> bool:
 def _require_decodable(info: ImageInfo, purpose: str) -> None:
     if not info.decodable:
         raise Rejected(
-            f"This service can't decode this kind of {info.format} file ({info.width} x "
-            f"{info.height} pixels), but would need to, {purpose}. Export the image as PNG or "
-            "ordinary JPEG, then upload the new file."
+            f"This service can't decode this kind of file ({_described(info)}), but would need "
+            f"to, {purpose}. Export the image as PNG or ordinary JPEG, then upload the new file."
         )
+
+
+def _described(info: ImageInfo) -> str:
+    width, height = info.upright
+    return f"{info.format}, {width} x {height} pixels"
+
+
+def _reasons(info: ImageInfo, sent: ImageInfo, settings: Settings) -> tuple[str, ...]:
+    """Why an image was converted, as in `Conversion`."""
+    reasons = [] if info.known_to_pixian else ["format"]
+    if sent.upright != info.upright:
+        reasons.append("max_pixels" if settings.is_delta_png else "pixels")
+    return tuple(reasons)
 
 
 def _goes_as_it_is(info: ImageInfo, settings: Settings) -> bool:

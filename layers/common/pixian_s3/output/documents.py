@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from pixian_s3.attempt import Answer, Input
+from pixian_s3.attempt import Answer, Conversion, Source
 from pixian_s3.errors import NotFound, PixianS3Error, Rejected
 from pixian_s3.job import Job
+from pixian_s3.output import metadata as user_metadata
 
 REPORT_VERSION = 1
 """The version of error reports. Fields may be added without a new version."""
@@ -58,7 +59,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - each is one part of the document
     parameters: Mapping[str, str] | None,
     result_key: str,
     metadata: Mapping[str, str],
-    source: Input | None = None,
+    source: Source | None = None,
     answer: Answer | None = None,
     now: float | None = None,
 ) -> dict[str, Any]:
@@ -78,6 +79,8 @@ def sidecar(  # noqa: PLR0913, PLR0917 - each is one part of the document
         "source": _source(job)
         | {"type": source.mime_type if source else None, "bytes": source.bytes if source else None},
         "result": {"key": result_key, "bytes": answer.bytes if answer else None},
+        "source_size": _named(user_metadata.source_size(metadata)),
+        "source_converted": _conversion(user_metadata.source_converted(metadata)),
         "input_orientation": _number(metadata.get("pixian-input-orientation", "")),
         "input_size": _numbers(metadata, "pixian-input-size", _SIZE),
         "result_size": _numbers(metadata, "pixian-result-size", _SIZE),
@@ -104,6 +107,20 @@ def _source(job: Job) -> dict[str, Any]:
         "version_id": job.version_id,
         "etag": job.etag,
     }
+
+
+def _conversion(converted: Conversion | None) -> dict[str, Any] | None:
+    if converted is None:
+        return None
+    return {
+        "type": converted.mime_type,
+        "size": _named(converted.size),
+        "reasons": list(converted.reasons),
+    }
+
+
+def _named(size: tuple[int, int] | None) -> dict[str, int] | None:
+    return dict(zip(_SIZE, size, strict=True)) if size else None
 
 
 def _numbers(

@@ -1,10 +1,12 @@
 """The user metadata of results and reports, which identifies the upload they were made from."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
+from pixian_s3.attempt import Conversion, Source, spelled
 from pixian_s3.config.document import Settings
 from pixian_s3.errors import AlreadyDone, Rejected, Skipped
 from pixian_s3.job import Job, is_later
@@ -16,13 +18,15 @@ _SOURCE_KEY = "source-key"
 _SEQUENCER = "source-sequencer"
 _VERSION_ID = "source-version-id"
 _ETAG = "source-etag"
+_SOURCE_SIZE = "source-size"
+_CONVERTED = "source-converted"
 _PARAMETERS = "parameters"
 _TEST = "pixian-test"
 _FINAL = "final"
 _TIME = "source-time"
 _AGAIN = "source-again"
 _ONE_UPLOAD_SECONDS = 60
-_MAX_KEY_BYTES = 1024  # for the source's key; the other values need less than 600
+_MAX_KEY_BYTES = 1024  # for the source's key; the other values need less than 700
 
 _HEADERS = (
     "Credits-Charged",
@@ -36,7 +40,11 @@ _HEADERS = (
 
 
 def of_result(
-    job: Job, settings: Settings, headers: Mapping[str, str], own: Mapping[str, str]
+    job: Job,
+    settings: Settings,
+    headers: Mapping[str, str],
+    own: Mapping[str, str],
+    uploaded: Source | None = None,
 ) -> dict[str, str]:
     """The user metadata of a result.
 
@@ -46,11 +54,14 @@ def of_result(
         headers: The headers of Pixian's answer; missing ones are left out.
         own: The source's user metadata. It is copied as far as it fits if
             `pipeline.copy_metadata` is set; our names take precedence.
+        uploaded: The source, whose size and conversion are told.
     """
     said = {f"pixian-{name.lower()}": headers.get(f"X-{name}", "") for name in _HEADERS}
     source = {
         _SOURCE_KEY: _encoded(job.key),
         **_upload(job),
+        _SOURCE_SIZE: spelled(uploaded.size) if uploaded else "",
+        _CONVERTED: str(uploaded.converted) if uploaded and uploaded.converted else "",
         _PARAMETERS: settings.digest,
         _TEST: "true" if settings.flag("test") else "",
     }
@@ -60,6 +71,19 @@ def of_result(
         if fits and value.isascii() and name not in merged:
             merged[name] = value
     return merged
+
+
+def source_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:
+    """The width and height of what a result was made from; None if it doesn't tell."""
+    return _read_size(metadata.get(_SOURCE_SIZE, ""))
+
+
+def source_converted(metadata: Mapping[str, str]) -> Conversion | None:
+    """What was sent to Pixian in place of the source; None if that was sent as it is."""
+    words = metadata.get(_CONVERTED, "").split()
+    if len(words) != 3 or (size := _read_size(words[1])) is None:
+        return None
+    return Conversion(words[0], size, tuple(words[2].split(",")))
 
 
 def of_sidecar(job: Job) -> dict[str, str]:
@@ -222,6 +246,11 @@ def _time(metadata: Mapping[str, str]) -> int:
     """When an upload was made, in seconds since the epoch; 0 if that isn't known."""
     text = metadata.get(_TIME, "")
     return int(text) if text.isdecimal() else 0
+
+
+def _read_size(text: str) -> tuple[int, int] | None:
+    size = re.fullmatch("([0-9]{1,9})x([0-9]{1,9})", text)
+    return (int(size[1]), int(size[2])) if size else None
 
 
 def _size(metadata: Mapping[str, str]) -> int:
