@@ -1,10 +1,15 @@
-"""What the errors carry."""
+"""What the errors carry, and what they tell somebody to do."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
 from urllib3.exceptions import IncompleteRead, ProtocolError
 
 from pixian_s3.errors import (
+    CONTINUES,
     Fault,
     InvalidConfiguration,
     RetryLater,
@@ -12,6 +17,34 @@ from pixian_s3.errors import (
     Unavailable,
     plain,
 )
+from pixian_s3.pixian import client
+
+PROGRAM = Path(__file__).parents[2] / "layers/common/pixian_s3"
+BLOCKING = {"Blocked", "AccessDenied", "Held", "Unauthorized"}
+# These repeat what an error said before, or get the client's advice.
+REPEATED = {"reason", "said"}
+
+
+def blocking(program: str) -> Iterator[str]:
+    """The messages of errors that wait for somebody, as they are written in the program."""
+    for node in ast.walk(ast.parse(program)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in BLOCKING:
+            yield ast.unparse(node.args[0])
+
+
+MESSAGES = sorted(
+    {each for file in PROGRAM.rglob("*.py") for each in blocking(file.read_text())} - REPEATED
+)
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_what_blocks_images_says_that_they_continue(message: str) -> None:
+    assert any(end in message for end in ("{CONTINUES}", CONTINUES, "`make resume` continues it"))
+
+
+def test_what_pixian_refuses_everybody_says_that_images_continue() -> None:
+    assert set(client._ADVICE) == {401, 402, 403, 404, 405, 410}
+    assert all(advice.endswith(CONTINUES) for advice in client._ADVICE.values())
 
 
 def test_a_bad_document_tells_all_its_faults_and_where() -> None:

@@ -96,11 +96,16 @@ class InProgress(RetryLater):
     """Another invocation holds the lease on this image's result key."""
 
 
+CONTINUES = "Waiting images are then processed automatically."
+"""The end of what `Blocked` says: what happens once somebody did what it says."""
+
+
 class Blocked(RetryLater):
     """The image can't be processed until an operator fixes something other than the image.
 
     Args:
-        message, retry_after, status: As in `RetryLater`.
+        message: What is wrong, what to do, and that images then continue (`CONTINUES`).
+        retry_after, status: As in `RetryLater`.
         for_all: Whether this affects all images; if so, the lane processes none for a minute.
     """
 

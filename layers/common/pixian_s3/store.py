@@ -115,7 +115,8 @@ class Store:
         def keep(existing: Mapping[str, str]) -> bool:
             if not metadata.is_report(existing):
                 raise Blocked(
-                    f"{key} is not an error report of this program, so it stays. Rename it.",
+                    f"{key} is not an error report of this program, so it stays. Rename it. "
+                    "Waiting images are then processed automatically.",
                     for_all=False,
                 )
             return metadata.is_newer_than(existing, job)

@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.parameters import AppConfigProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from pixian_s3.config.document import Configuration, parse
-from pixian_s3.errors import Blocked, InvalidConfiguration, sentence
+from pixian_s3.errors import CONTINUES, Blocked, InvalidConfiguration, sentence
 
 MAX_AGE_SECONDS = 60
 
@@ -46,8 +46,8 @@ class LiveConfiguration:
         except (GetParameterError, InvalidConfiguration) as error:
             if self._last_good is None:
                 raise Blocked(
-                    f"There is no valid configuration: {sentence(str(error))} Publish a valid one; "
-                    "waiting images are then processed automatically."
+                    f"There is no valid configuration: {sentence(str(error))} Publish a valid one. "
+                    f"{CONTINUES}"
                 ) from error
             self._warn(f"The last valid configuration is used instead: {error}")
         assert self._last_good is not None  # noqa: S101 - _refresh sets it or raises

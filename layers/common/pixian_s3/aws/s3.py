@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pixian_s3.errors import (
+    CONTINUES,
     AccessDenied,
     AlreadyDone,
     BadRequest,
@@ -307,21 +308,23 @@ def _meaning(what: str, error: ClientError) -> PixianS3Error:
         return NotFound(f"{what} no longer exists.")
     if code == "NoSuchBucket":
         return Blocked(
-            f"{what} couldn't be read or written: {plain(error)} Create the bucket again.",
+            f"{what} couldn't be read or written: {plain(error)} Create the bucket again. "
+            f"{CONTINUES}",
             for_all=False,
         )
     # Codes such as KMS.DisabledException are about the key of an encrypted bucket.
     if code in _DENIED or (code.startswith("KMS.") and "Throttl" not in code):
         return AccessDenied(
             f"{what} couldn't be read or written: {plain(error)} Check the permissions of the "
-            "function's role, the bucket policy, and the KMS key if the bucket has one."
+            "function's role, the bucket policy, and the KMS key if the bucket has one. "
+            f"{CONTINUES}"
         )
     if code in _CONFLICT:
         return Conflict(f"{what} was changed in the meantime.")
     if code == "InvalidObjectState":
         return Rejected(
-            f"{what} is archived (Glacier). Restore it, or upload it again in another storage "
-            "class."
+            f"{what} is archived (Glacier). Upload it again in another storage class, or restore "
+            "it, then upload it again."
         )
     cause = BadRequest if code in _INVALID else Unavailable
     return cause(f"{what} couldn't be read or written: {plain(error)}")

@@ -6,7 +6,7 @@ from functools import cached_property
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
-from pixian_s3.errors import Blocked, plain
+from pixian_s3.errors import CONTINUES, Blocked, plain
 
 MAX_AGE_SECONDS = 300
 
@@ -57,5 +57,5 @@ class Secret[T]:
         except GetParameterError as error:
             raise Blocked(
                 f"The credentials secret can't be read: {plain(error)} Check that it exists and "
-                "that the function has permission to read it."
+                f"that the function has permission to read it. {CONTINUES}"
             ) from error

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pixian_s3.config.document import Budget
-from pixian_s3.errors import Held, Unavailable, plain
+from pixian_s3.errors import CONTINUES, Held, Unavailable, plain
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -79,7 +79,7 @@ class Spending:
             if rest < 0 and price:
                 raise Held(
                     f"An image costs about {price:f} credits here, more than the budget per {name} "
-                    f"({limit:f}). Raise the budget in the configuration."
+                    f"({limit:f}). Raise the budget in the configuration. {CONTINUES}"
                 )
             if rest < 0:
                 raise _spent(budget)
@@ -165,6 +165,6 @@ def _spent(budget: Budget) -> Held:
         if limit is not None
     )
     return Held(
-        f"The budget ({', '.join(limits)}, UTC) is spent. Raise it in the configuration, or wait: "
-        "images then continue automatically."
+        f"The budget ({', '.join(limits)}, UTC) is spent. Raise it in the configuration, or wait "
+        f"for the next day or month. {CONTINUES}"
     )

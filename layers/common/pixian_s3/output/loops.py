@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pixian_s3.config.document import Configuration, Settings
-from pixian_s3.errors import Blocked, Fault, Skipped
+from pixian_s3.errors import CONTINUES, Blocked, Fault, Skipped
 from pixian_s3.job import Job
 from pixian_s3.output.keys import result_key
 
@@ -34,8 +34,8 @@ def require_no_loop(job: Job, settings: Settings, output_bucket: str, input_pref
     if key.startswith(input_prefix):
         raise Blocked(
             f"The result {key} would be processed as another image, because it begins with the "
-            f"input prefix ({input_prefix!r}). Change pipeline.result_key, for example to "
-            '"cutouts/{path}{stem}{suffix}".',
+            f'input prefix ("{input_prefix}"). Change pipeline.result_key, for example to '
+            f'"cutouts/{{path}}{{stem}}{{suffix}}". {CONTINUES}',
             for_all=False,
         )
 
@@ -60,6 +60,6 @@ def loops(configuration: Configuration, input_prefix: str) -> Iterator[Fault]:
             yield Fault(
                 f"{name}.pipeline.result_key",
                 f"the result of {prefix}image.jpg, {key}, would be processed as another image, "
-                f"because it begins with the input prefix ({input_prefix!r}); let it begin "
+                f'because it begins with the input prefix ("{input_prefix}"); let it begin '
                 'otherwise, for example "cutouts/{path}{stem}{suffix}"',
             )

@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from pixian_s3.attempt import Answer
 from pixian_s3.errors import (
+    CONTINUES,
     Blocked,
     PixianS3Error,
     Rejected,
@@ -52,11 +53,11 @@ it was sent, and would count as one that may have been charged."""
 _CHUNK_BYTES = 1 << 16
 _MAX_ERROR_BYTES = 1 << 16
 _MAX_MESSAGE = 250
-_ENDPOINT = " Check the stack's parameter PixianEndpoint."
+_ENDPOINT = f" Check the stack's parameter PixianEndpoint. {CONTINUES}"
 _ADVICE = {
-    401: " Check the API ID and API secret in the credentials secret.",
-    402: " Buy credits at pixian.ai; waiting images are then processed automatically.",
-    403: " Check at pixian.ai that your account may use the API.",
+    401: f" Check the API ID and API secret in the credentials secret. {CONTINUES}",
+    402: f" Buy credits at pixian.ai. {CONTINUES}",
+    403: f" Check at pixian.ai that your account may use the API. {CONTINUES}",
     404: _ENDPOINT,
     405: _ENDPOINT,
     410: _ENDPOINT,

@@ -5,7 +5,7 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from pixian_s3.errors import Blocked
+from pixian_s3.errors import CONTINUES, Blocked
 
 PLACEHOLDER = "REPLACE_ME"
 
@@ -35,17 +35,18 @@ def parse(text: str) -> Credentials:
     except (ValueError, TypeError, KeyError, RecursionError):
         # `from None`, because the cause would put the secret's content into the log.
         raise Blocked(
-            'The credentials secret must be JSON like {"api_id": "…", "api_secret": "…"}.'
+            'The credentials secret must be JSON like {"api_id": "…", "api_secret": "…"}. Run '
+            f"`make credentials`. {CONTINUES}"
         ) from None
     if PLACEHOLDER in (api_id, api_secret):
         raise Blocked(
             "The credentials secret is still a placeholder. Store your Pixian API ID and secret in "
-            "it."
+            f"it (`make credentials`). {CONTINUES}"
         )
     if not (_can_be_sent(api_id) and _can_be_sent(api_secret)):
         raise Blocked(
             "In the credentials secret, api_id or api_secret is empty, isn't text, or contains "
-            "spaces or special characters. Copy both again from your Pixian account."
+            f"spaces or special characters. Copy both again from your Pixian account. {CONTINUES}"
         )
     return Credentials(api_id, api_secret)
 
