@@ -1,6 +1,7 @@
 """What the errors carry, and what they tell somebody to do."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,18 @@ MESSAGES = sorted(
 @pytest.mark.parametrize("message", MESSAGES)
 def test_what_blocks_images_says_that_they_continue(message: str) -> None:
     assert any(end in message for end in ("{CONTINUES}", CONTINUES, "`make resume` continues it"))
+
+
+def test_nothing_is_written_as_python_writes_it() -> None:
+    for file in PROGRAM.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            assert not (isinstance(node, ast.FormattedValue) and node.conversion == ord("r")), file
+
+
+def test_no_text_refers_to_a_file_of_the_repository() -> None:
+    for file in PROGRAM.rglob("*.py"):
+        texts = re.findall(r'^[^#"]*"[^"]*\bdocs/', file.read_text(), re.MULTILINE)
+        assert not texts, file
 
 
 def test_what_pixian_refuses_everybody_says_that_images_continue() -> None:

@@ -165,7 +165,7 @@ def test_a_misplaced_name_is_told_where_it_belongs(document: object, advice: str
         ({"defaults": {"sidcar": True}}, 'did you mean "sidecar" inside "pipeline": {…}?'),
         ({"defaults": {"pipeline": {"sidcar": True}}}, 'did you mean "sidecar"?'),
         ({"defaults": {"pipeline": {"tst": True}}}, 'did you mean "test" outside "pipeline": {…}?'),
-        ({"defaults": {"colour": True}}, "see docs/configuration.md for the list"),
+        ({"defaults": {"colour": True}}, "see https://pixian.ai/api for those of Pixian"),
         ({"colour": True}, 'a document has only "budget", "defaults", "paused" and "prefixes"'),
     ],
 )

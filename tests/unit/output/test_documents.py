@@ -27,6 +27,7 @@ def test_a_report_says_why_and_what_to_do_about_which_upload() -> None:
     assert error_report(job, error, {"test": "true"}) == {
         "error": "Unreadable.",
         "what_now": "Fix the file or the configuration, then upload the file again.",
+        "more": "https://pixian.ai/api",
         "pixian": {"status": 400, "code": 1006},
         "source": {
             "bucket": "input",
@@ -50,6 +51,7 @@ def test_what_is_unknown_is_null() -> None:
 def test_only_a_report_on_a_dead_letter_says_so() -> None:
     report = error_report(make_job(), Exhausted("Too often."), {})
     assert "dead-letter queue" in report["what_now"]
+    assert report["more"] is None
     assert "queue" not in error_report(make_job(), NotFound("It is gone."), {})["what_now"]
 
 

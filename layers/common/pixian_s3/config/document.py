@@ -303,7 +303,7 @@ def _unknown(name: str) -> str:
         return "belongs at the top level of the document"
     match = _close_match(bare, {"pipeline", *_PIXIAN_NAMES, *_PIPELINE_NAMES})
     if match is None:
-        return "is not a parameter; see docs/configuration.md for the list"
+        return "is not a parameter; see https://pixian.ai/api for those of Pixian"
     where = ""
     if is_nested != (match in _PIPELINE_NAMES):
         where = ' outside "pipeline": {…}' if is_nested else ' inside "pipeline": {…}'

@@ -13,6 +13,9 @@ from pixian_s3.output import metadata as user_metadata
 REPORT_VERSION = 1
 """The version of error reports. Fields may be added without a new version."""
 
+API_PAGE = "https://pixian.ai/api"
+"""Pixian's page on formats, limits, parameters and errors, for those who read a report."""
+
 _BOX = ("top", "left", "width", "height")
 _SIZE = ("width", "height")
 
@@ -28,6 +31,7 @@ def error_report(job: Job, error: PixianS3Error, parameters: Mapping[str, str]) 
     return {
         "error": str(error),
         "what_now": _what_now(error),
+        "more": API_PAGE if isinstance(error, Rejected) else None,
         "pixian": {"status": error.status, "code": error.code}
         if isinstance(error, Rejected) and error.status
         else None,
