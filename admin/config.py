@@ -41,7 +41,7 @@ class History:
     """What was deployed.
 
     Attributes:
-        latest: The number of the latest deployment, whatever became of it; 0 if there was none.
+        latest: The number of the latest deployment, even if it failed; 0 if there was none.
         deployments: The successful ones, oldest first.
     """
 

@@ -40,11 +40,11 @@ class Trial:
 
     Attributes:
         accepted: Whether Pixian made a cutout with these credentials.
-        told: What happened, and what to do if it isn't good. Without the secret.
+        message: What happened, and what to do if it isn't good. Without the secret.
     """
 
     accepted: bool
-    told: str
+    message: str
 
 
 def ask() -> Credentials:
@@ -100,12 +100,14 @@ def tried(credentials: Credentials, endpoint: str) -> Trial:
         )
     except (urllib3.exceptions.HTTPError, OSError) as error:
         reason = redacted(str(error), credentials.secrets())
-        return Trial(accepted=False, told=f"{endpoint} can't be reached: {reason}")
+        return Trial(accepted=False, message=f"{endpoint} can't be reached: {reason}")
     if answer.status == 200 and answer.headers.get("Content-Type", "").startswith("image/"):
-        return Trial(accepted=True, told="Pixian accepts them: a test call, which is free, worked.")
+        return Trial(
+            accepted=True, message="Pixian accepts them: a test call, which is free, worked."
+        )
     said = _message(answer.data, credentials)
     parts = [f"Pixian answered {answer.status}{said}.", _ADVICE.get(answer.status, "")]
-    return Trial(accepted=False, told=" ".join(filter(None, parts)))
+    return Trial(accepted=False, message=" ".join(filter(None, parts)))
 
 
 def _message(body: bytes, credentials: Credentials) -> str:
@@ -138,7 +140,7 @@ def set_credentials(stack: Stack, *, yes: bool) -> None:
     credentials = ask()
     print(f"Trying them at {endpoint} …", flush=True)
     trial = tried(credentials, endpoint)
-    print(trial.told)
+    print(trial.message)
     if not trial.accepted:
         confirm("Store them all the same?", yes=yes)
     store(credentials, stack)

@@ -33,7 +33,7 @@ from pixian_s3.errors import Rejected
 from pixian_s3.output.keys import sidecar_key
 
 KINDS = ("after", "before", "preview", "small")
-"""The folders of a page, each of which is written anew."""
+"""The folders of a page, each of which is emptied before it is written."""
 
 _WORKERS = 8
 _NAME_BYTES = 80

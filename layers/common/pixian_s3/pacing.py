@@ -75,7 +75,7 @@ def set_pace(pacing: Pacing) -> None:
         setting = _set(lanes, setting, now, pacing)
     pacing.record.write(pace)
     pacing.telemetry.pace(lanes, backlog=seen.backlog, reserved=setting.reserved)
-    # The pace is set now, whatever becomes of the rest.
+    # The pace is set now, even if the rest fails.
     try:
         _follow_batch(remembered, seen, pacing)
     finally:

@@ -65,7 +65,7 @@ def credits_left(
     except Unavailable:
         raise
     except Exception as error:
-        # Whatever comes back from an undocumented endpoint, the pace must not fail for it.
+        # The endpoint is undocumented, so the pace must not depend on its answer.
         said = redacted(plain(error), credentials.secrets())[:_MAX_MESSAGE]
         raise Unavailable(f"The request failed: {said}") from None
 

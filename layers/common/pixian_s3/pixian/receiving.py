@@ -1,4 +1,4 @@
-"""Receive an answer before a deadline, however slowly it arrives and whatever it is.
+"""Receive an answer before a deadline, however slowly it arrives.
 
 A timeout of `http.client` is for one read from the socket, so a service that sends a byte now and
 then holds a call for as long as it likes: in the status line, the headers, the body or its
