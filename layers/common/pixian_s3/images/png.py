@@ -4,15 +4,13 @@ A chunk is the length of its data in 4 bytes, its type in 4 letters, the data, a
 and data in 4 bytes.
 """
 
-import io
-import itertools
 import os
 import zlib
-from bisect import bisect_right
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 from pixian_s3.errors import Rejected
+from pixian_s3.images.ranges import Range, joined
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -28,10 +26,12 @@ _MAX_CHUNKS = 500_000
 _MAX_CRITICAL_BYTES = 1 << 16
 
 _CRITICAL = {b"IHDR", b"PLTE", b"tRNS", b"IEND"}
-_DESCRIPTIVE = {b"iCCP", b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
+_DESCRIPTIVE = {b"iCCP", b"eXIf", b"pHYs", b"tEXt", b"zTXt", b"iTXt"}
 
 
-class _Chunk(NamedTuple):
+class Chunk(NamedTuple):
+    """Where a chunk starts, with its length, and how many bytes of data it has."""
+
     kind: bytes
     start: int
     length: int
@@ -49,7 +49,7 @@ def is_whole(file: IO[bytes]) -> bool:
         Rejected: It has too many chunks.
     """
     kinds: set[bytes] = set()
-    for chunk in _chunks(file):
+    for chunk in chunks(file):
         if not (chunk.kind.isalpha() and _has_its_checksum(file, chunk)):
             break
         if not kinds and chunk.kind != b"IHDR":
@@ -62,17 +62,17 @@ def is_whole(file: IO[bytes]) -> bool:
 def essence(file: IO[bytes]) -> IO[bytes]:
     """A PNG without the chunks that don't matter here, or that Pillow would refuse to read.
 
-    Keeps the header, the palette and the pixels, and as much of the profile, EXIF data and text as
-    Pillow takes. EXIF data that follow the pixels are put before them, because Pillow would have to
-    decode these first. Reads nothing but these and the starts of the others.
+    Keeps the header, the palette, the resolution and the pixels, and as much of the profile, EXIF
+    data and text as Pillow takes. EXIF data that follow the pixels are put before them, because
+    Pillow would have to decode these first. Reads nothing but these and the starts of the others.
 
     Raises:
         Rejected: It has too many chunks.
     """
     size = file.seek(0, os.SEEK_END)
-    ranges, left = [(0, len(SIGNATURE))], _MAX_KEPT_BYTES
-    pixels, late = 0, list[tuple[int, int]]()  # the number of the first range of pixels
-    for chunk in _chunks(file):
+    ranges, left = [Range(file, 0, len(SIGNATURE))], _MAX_KEPT_BYTES
+    pixels, late = 0, list[Range]()  # the number of the first range of pixels
+    for chunk in chunks(file):
         wanted = chunk.kind == b"IDAT"
         if chunk.kind in _CRITICAL:
             wanted = chunk.length <= _MAX_CRITICAL_BYTES
@@ -82,27 +82,36 @@ def essence(file: IO[bytes]) -> IO[bytes]:
             left -= weight
             wanted = weight < MAX_INFLATED_BYTES and left >= 0
         if wanted and pixels and chunk.kind == b"eXIf":
-            late = [(chunk.start, chunk.end)] if chunk.end <= size else []
+            late = [Range(file, chunk.start, chunk.end)] if chunk.end <= size else []
         elif wanted:
             is_first = chunk.kind == b"IDAT" and not pixels
             pixels = len(ranges) if is_first else pixels
-            joins = ranges[-1][1] == chunk.start and not is_first
-            start = ranges.pop()[0] if joins else chunk.start
-            ranges.append((start, min(chunk.end, size)))
+            joins = ranges[-1].end == chunk.start and not is_first
+            start = ranges.pop().start if joins else chunk.start
+            ranges.append(Range(file, start, min(chunk.end, size)))
     ranges[pixels:pixels] = late
     file.seek(0)
-    return io.BufferedReader(_Ranges(file, ranges))
+    return joined(ranges)
 
 
-def _chunks(file: IO[bytes]) -> Iterator[_Chunk]:
-    """The chunks up to the end, or to where the file ends or goes wrong."""
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk as it is written."""
+    return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
+
+
+def chunks(file: IO[bytes]) -> Iterator[Chunk]:
+    """The chunks up to the end, or to where the file ends or goes wrong.
+
+    Raises:
+        Rejected: It has too many.
+    """
     start = len(SIGNATURE)
     for _ in range(_MAX_CHUNKS):
         file.seek(start)
         head = file.read(8)
         if len(head) < 8 or not head[4:].isalpha():
             return
-        yield (chunk := _Chunk(head[4:], start, int.from_bytes(head[:4])))
+        yield (chunk := Chunk(head[4:], start, int.from_bytes(head[:4])))
         if chunk.kind == b"IEND":
             return
         start = chunk.end
@@ -112,7 +121,7 @@ def _chunks(file: IO[bytes]) -> Iterator[_Chunk]:
     )
 
 
-def _has_its_checksum(file: IO[bytes], chunk: _Chunk) -> bool:
+def _has_its_checksum(file: IO[bytes], chunk: Chunk) -> bool:
     file.seek(chunk.start + 8)
     checksum, left = zlib.crc32(chunk.kind), chunk.length
     while left and (data := file.read(min(left, 1 << 20))):
@@ -121,7 +130,7 @@ def _has_its_checksum(file: IO[bytes], chunk: _Chunk) -> bool:
     return not left and file.read(4) == checksum.to_bytes(4)
 
 
-def _weight(file: IO[bytes], chunk: _Chunk) -> int:
+def _weight(file: IO[bytes], chunk: Chunk) -> int:
     """How many bytes Pillow makes of a descriptive chunk, counted up to what it takes."""
     if chunk.length >= MAX_INFLATED_BYTES:
         return MAX_INFLATED_BYTES
@@ -143,36 +152,3 @@ def _weight(file: IO[bytes], chunk: _Chunk) -> int:
     except zlib.error:
         return len(data)
     return min(len(name) + len(text), MAX_INFLATED_BYTES)
-
-
-class _Ranges(io.RawIOBase):
-    """Parts of a file, one after the other."""
-
-    def __init__(self, file: IO[bytes], ranges: list[tuple[int, int]]) -> None:
-        self._file, self._ranges, self._at = file, ranges, 0
-        self._ends = [*itertools.accumulate(end - start for start, end in ranges)]
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._ends[-1]}[whence]
-        self._at = max(0, origin + offset)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        number = bisect_right(self._ends, self._at)
-        if number == len(self._ends):
-            return 0
-        left = self._ends[number] - self._at
-        self._file.seek(self._ranges[number][1] - left)
-        data = self._file.read(min(left, len(buffer)))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)

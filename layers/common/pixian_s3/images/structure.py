@@ -8,7 +8,7 @@ take them. `is_whole` tells whether such a file is cut short.
 import os
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import IO, NamedTuple
@@ -117,6 +117,24 @@ def is_whole(file: IO[bytes], form: str) -> bool:
         file.seek(0)
 
 
+def jpeg_segments(file: IO[bytes]) -> Iterator[tuple[int, int]]:
+    """The segments of a JPEG up to its pixels, and their start, which is included.
+
+    Yields:
+        The segment's marker, and where its length is; the file is there.
+    """
+    file.seek(2)
+    for _ in range(_MAX_JPEG_SEGMENTS):
+        marker, start = _next_marker(file), file.tell()
+        if marker in {None, _SOI, _EOI}:
+            return
+        yield marker, start
+        if marker == _SOS:
+            return
+        file.seek(start)
+        _skip_segment(file)
+
+
 def heif(file: IO[bytes]) -> tuple[str, tuple[int, int]] | None:
     """Whether it is an AVIF or HEIF, and the largest size in its header; None if it has none."""
     file.seek(0)
@@ -159,19 +177,12 @@ class _Frame(NamedTuple):
 
 
 def _jpeg(file: IO[bytes]) -> Outline | None:
-    file.seek(2)
     frame, scanned = None, 0
-    for _ in range(_MAX_JPEG_SEGMENTS):
-        marker, start = _next_marker(file), file.tell()
-        if marker in {None, _SOI, _EOI}:
-            break
+    for marker, _ in jpeg_segments(file):
         if marker == _SOS:
             scanned = int.from_bytes(file.read(3)[2:])
-            break
-        if marker in _SOF and len(header := file.read(8)) == 8:
+        elif marker in _SOF and len(header := file.read(8)) == 8:
             frame = _Frame(marker, *struct.unpack(">2xBHHB", header))
-            file.seek(start)
-        _skip_segment(file)
     # libjpeg goes over the pixels of a sequential JPEG only once, if its first scan has them all.
     if frame is None or frame.process in _PROGRESSIVE_SOF or scanned < frame.components:
         _require_few_scans(file)
