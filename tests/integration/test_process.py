@@ -1,11 +1,13 @@
 """Every ending that an image can come to, on the real adapters."""
 
 import base64
+import io
 import json
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from PIL import ExifTags, Image
 
 from pixian_s3 import retry
 from tests.builders import picture
@@ -77,6 +79,45 @@ def test_log_metadata_and_sidecar_tell_the_same_size_of_the_source(world: World)
     assert {name: written[f"source-{name}"] for name in told} == told
     assert sidecar["source_size"] == {"width": 64, "height": 96}
     assert sidecar["source_converted"]["reasons"] == ["format"]
+
+
+RIGHTS = Image.Exif()
+RIGHTS[ExifTags.Base.Copyright], RIGHTS[ExifTags.Base.Make] = "Zoe Lecka", "Camera"
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
+@pytest.mark.parametrize("delta", [False, True])
+@pytest.mark.parametrize(
+    ("wanted", "tags"),
+    [
+        ({}, {ExifTags.Base.Copyright}),
+        ({"copy_exif": "none"}, set()),
+        ({"copy_exif": "all"}, {ExifTags.Base.Copyright, ExifTags.Base.Make}),
+    ],
+    ids=["rights", "none", "all"],
+)
+def test_the_rights_of_a_source_are_copied_to_its_result(
+    world: World, form: str, *, delta: bool, wanted: dict[str, str], tags: set[int]
+) -> None:
+    defaults = {"output.format": "delta_png"} if delta else {}
+    _configure(world, **defaults, pipeline=wanted)
+    world.pixian.answers = [Answer(body=picture((40, 30), mode="RGBA"))]
+    world.process(world.upload(body=picture((40, 30), form, exif=RIGHTS)))
+    with Image.open(io.BytesIO(world.output("shoes/a.png"))) as result:
+        result.load()
+        assert set(result.getexif()) == tags
+
+
+def test_a_result_whose_rights_cannot_be_written_is_stored_without(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pixian_s3.images.png.chunk", "no function")
+    log = world.process(world.upload(body=picture(form="JPEG", exif=RIGHTS)))
+    assert world.output("shoes/a.png") == Answer().body
+    assert log.facts()["outcome"] == "processed"
+    (warning,) = [line for line in log.lines if line["level"] == "WARNING"]
+    assert "Copyright and resolution weren't copied to the result" in warning["message"]
+    assert len(world.pixian.calls) == 1
 
 
 # ---- Skipped ------------------------------------------------------------------------------------

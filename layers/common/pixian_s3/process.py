@@ -178,7 +178,8 @@ class Processor:
                 self.lane.succeeded()
 
                 # 6. Store the result, even if its type is unexpected; then its sidecar.
-                body = finish(cutout.file, cutout.mime_type, prepared, settings, files)
+                warn = self.telemetry.warn
+                body = finish(cutout.file, cutout.mime_type, prepared, settings, files, warn)
                 cutout = cutout.with_file(body)
                 check = partial(metadata.require_replaceable, job=job, settings=settings)
                 existing, suffix = found.result, cutout.suffix

@@ -97,6 +97,26 @@ def test_equal_values_have_equal_digests_wherever_they_stand() -> None:
     assert len(in_prefix.digest) == 16
 
 
+@pytest.mark.parametrize("wanted", ["none", "rights", "all"])
+def test_what_is_copied_from_the_sources_is_no_reason_to_pay_again(wanted: str) -> None:
+    copying = {"test": True, "pipeline": {"copy_exif": wanted}}
+    assert make_settings(defaults=copying).digest == make_settings(defaults={"test": True}).digest
+
+
+@pytest.mark.parametrize(
+    ("defaults", "digest"),
+    [
+        ({}, "44136fa355b3678a"),
+        ({"test": True, "max_pixels": 1000}, "8c6915c335ecf1d1"),
+        ({"output.format": "delta_png"}, "36458ccf74673c43"),
+    ],
+)
+def test_digests_are_those_of_the_results_that_exist(
+    defaults: dict[str, object], digest: str
+) -> None:
+    assert make_settings(defaults=defaults).digest == digest
+
+
 @pytest.mark.parametrize("other", [{"test": False}, {"test": True, "max_pixels": 100}, {}])
 def test_other_values_have_other_digests(other: dict[str, object]) -> None:
     assert make_settings(defaults={"test": True}).digest != make_settings(defaults=other).digest

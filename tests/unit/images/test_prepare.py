@@ -32,6 +32,10 @@ def prepared(body: bytes, files: ExitStack, **values: Any) -> Prepared:
     return prepare(io.BytesIO(body), settings(**values), files)
 
 
+def unwarned(message: str) -> None:
+    pytest.fail(message)
+
+
 @pytest.mark.parametrize("form", ["BMP", "GIF", "JPEG", "PNG", "TIFF"])
 def test_what_pixian_takes_goes_as_it_is(files: ExitStack, form: str) -> None:
     body = picture(form=form)
@@ -126,7 +130,7 @@ def test_an_answer_that_is_no_whole_image_of_its_type_is_no_result(
 ) -> None:
     sent = prepared(picture(), files)
     with pytest.raises(Unavailable, match="Pixian sent"):
-        finish(io.BytesIO(answer), mime_type, sent, settings(), files)
+        finish(io.BytesIO(answer), mime_type, sent, settings(), files, unwarned)
 
 
 @pytest.mark.parametrize(("wanted", "rebuilt"), [("rebuild", True), ("keep", False)])
@@ -135,7 +139,7 @@ def test_a_delta_png_is_rebuilt_unless_it_is_to_be_kept(
 ) -> None:
     values = {"output__format": "delta_png", "pipeline__delta_png": wanted}
     sent, delta = prepared(picture(), files, **values), io.BytesIO(picture(mode="RGBA"))
-    finished = finish(delta, "image/png", sent, settings(**values), files)
+    finished = finish(delta, "image/png", sent, settings(**values), files, unwarned)
     assert (finished is not delta) == rebuilt
 
 
@@ -192,7 +196,7 @@ def test_what_cannot_be_decoded_cannot_be_shrunk(files: ExitStack, body: bytes) 
 def test_an_answer_may_have_a_large_colour_profile(files: ExitStack, output: str) -> None:
     sent = prepared(picture((40, 30)), files, output__format=output)
     answer = io.BytesIO(profiled_png(5 << 20, "RGBA"))
-    finished = finish(answer, "image/png", sent, settings(output__format=output), files)
+    finished = finish(answer, "image/png", sent, settings(output__format=output), files, unwarned)
     with Image.open(finished) if output == "delta_png" else Image.new("1", (40, 30)) as image:
         assert image.size == (40, 30)
     assert (finished is answer) == (output == "png")
@@ -204,7 +208,7 @@ def test_a_source_may_have_a_large_colour_profile(files: ExitStack, output: str)
     sent = prepared(body, files, output__format=output)
     assert sent.file.read() == body
     answer = io.BytesIO(picture(mode="RGBA"))
-    finish(answer, "image/png", sent, settings(output__format=output), files)
+    finish(answer, "image/png", sent, settings(output__format=output), files, unwarned)
 
 
 def test_a_large_colour_profile_does_not_matter_when_a_source_is_shrunk(files: ExitStack) -> None:

@@ -94,7 +94,8 @@ class Settings:
         """A hash, 16 hexadecimal digits, of the parameters that affect the result.
 
         It covers Pixian's parameters; leaving out a parameter is the same as setting its default.
-        Of our own parameters only `pipeline.delta_png` affects the result.
+        Of our own parameters only `pipeline.delta_png` affects the pixels. `pipeline.copy_exif` is
+        left out, because what it changes is no reason to pay for an image again.
         """
         relevant = {
             name: value

@@ -241,6 +241,14 @@ PIPELINE: tuple[Parameter, ...] = (
         default=False,
         description="Copies the source's tags to the result.",
     ),
+    Parameter(
+        "copy_exif",
+        Choice(("none", "rights", "all")),
+        "rights",
+        "What of the source's EXIF data is copied to the result: rights copies the copyright, the "
+        "artist and the resolution (DPI); all adds the camera's settings and descriptions, but no "
+        "position, serial numbers, previews or maker's notes.",
+    ),
 )
 
 

@@ -1,6 +1,7 @@
 """Prepare a source for Pixian, and Pixian's answer for storage."""
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from tempfile import TemporaryFile
@@ -9,7 +10,8 @@ from typing import IO
 from pixian_s3.attempt import Conversion, Source
 from pixian_s3.config.document import Settings
 from pixian_s3.errors import Rejected, Unavailable
-from pixian_s3.images import identify
+from pixian_s3.images import exif, identify
+from pixian_s3.images.exif import Kept
 from pixian_s3.images.identify import ImageInfo
 
 SHRUNK_PIXELS = 25_000_000
@@ -25,12 +27,14 @@ class Prepared:
         size: The size of that file in bytes.
         info: The properties of that file.
         source: The properties of the source.
+        kept: What of the source is copied to the result.
     """
 
     file: IO[bytes]
     size: int
     info: ImageInfo
     source: Source
+    kept: Kept = exif.NOTHING
 
     @property
     def converted(self) -> bool:
@@ -51,12 +55,12 @@ def prepare(file: IO[bytes], settings: Settings, files: ExitStack) -> Prepared:
     """
     info = identify.inspect(file)
     size = _size(file)
-    source = Source(info.mime_type, info.upright, size)
+    source, kept = Source(info.mime_type, info.upright, size), _kept(file, settings)
     if _goes_as_it_is(info, settings):
         if _will_be_rebuilt(settings):
             _require_decodable(info, "to rebuild the result from a delta PNG")
         identify.require_whole(file, info)
-        return Prepared(file, size, info, source)
+        return Prepared(file, size, info, source, kept)
     if not settings.flag("pipeline.convert"):
         raise Rejected(
             f"Pixian doesn't accept this image as it is ({_described(info)}), "
@@ -70,13 +74,19 @@ def prepare(file: IO[bytes], settings: Settings, files: ExitStack) -> Prepared:
     converted = files.enter_context(TemporaryFile())
     sent = convert.convert(file, converted, _pixel_limit(settings, SHRUNK_PIXELS))
     why = Conversion(sent.mime_type, sent.upright, _reasons(info, sent, settings))
-    return Prepared(converted, _size(converted), sent, replace(source, converted=why))
+    return Prepared(converted, _size(converted), sent, replace(source, converted=why), kept)
 
 
-def finish(
-    answer: IO[bytes], mime_type: str, prepared: Prepared, settings: Settings, files: ExitStack
+def finish(  # noqa: PLR0913, PLR0917 - what it is made of, and two ways out
+    answer: IO[bytes],
+    mime_type: str,
+    prepared: Prepared,
+    settings: Settings,
+    files: ExitStack,
+    warn: Callable[[str], None],
 ) -> IO[bytes]:
-    """Check an answer, and rebuild an ordinary PNG from a delta PNG unless settings keep it.
+    """Check an answer, rebuild an ordinary PNG from a delta PNG unless settings keep it, and add
+    what is copied from the source.
 
     Args:
         answer: The image from Pixian.
@@ -84,6 +94,7 @@ def finish(
         prepared: The image that was sent.
         settings: The settings that it was sent with.
         files: Closes the rebuilt file.
+        warn: Logs a message.
 
     Raises:
         Unavailable: The answer isn't a complete image of its type.
@@ -91,13 +102,24 @@ def finish(
     """
     if flaw := identify.flaw(answer, mime_type):
         raise Unavailable(f"Pixian sent {flaw}.")
-    if not _will_be_rebuilt(settings):
-        return answer
-    from pixian_s3.images import delta_png  # noqa: PLC0415 - as `convert` above
+    result = answer
+    if _will_be_rebuilt(settings):
+        from pixian_s3.images import delta_png  # noqa: PLC0415 - as `convert` above
 
-    rebuilt = files.enter_context(TemporaryFile())
-    delta_png.rebuild(answer, prepared.file, rebuilt)
-    return rebuilt
+        result = files.enter_context(TemporaryFile())
+        delta_png.rebuild(answer, prepared.file, result)
+    try:
+        return exif.written(result, mime_type, prepared.kept)
+    except Exception as error:
+        # The result was paid for.
+        warn(f"Copyright and resolution weren't copied to the result: {error!r}")
+        result.seek(0)
+        return result
+
+
+def _kept(file: IO[bytes], settings: Settings) -> Kept:
+    wanted = settings.text("pipeline.copy_exif")
+    return exif.NOTHING if wanted == "none" else exif.read(file, everything=wanted == "all")
 
 
 def _will_be_rebuilt(settings: Settings) -> bool:
