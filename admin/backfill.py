@@ -333,7 +333,7 @@ class Backfill:
         if others := max(0, depth - waiting):
             print(
                 f"Queue    {others:,} other messages wait in RetryQueue. Images that they are "
-                "about are sent twice, which costs no credits."
+                "about are sent twice, but paid for once at most."
             )
         images, source = depth + unsent, "measured here" if is_measured else "assumed"
         now, then = (images * each / _for_backlog(number) for number in (lanes, most))

@@ -60,11 +60,10 @@ class History:
         return self.deployments[-1]
 
     @property
-    def before(self) -> int:
-        """The version before the one in force; one that was rolled back isn't counted.
+    def earlier(self) -> tuple[int, ...]:
+        """The versions before the one in force, the latest first.
 
-        Raises:
-            UserError: There is none.
+        One that was rolled back isn't among them.
         """
         versions = list[int]()
         for deployment in self.deployments:
@@ -72,9 +71,7 @@ class History:
                 # It was published again: forget what it replaced.
                 del versions[versions.index(deployment.version) :]
             versions.append(deployment.version)
-        if len(versions) < 2:
-            raise UserError("There is no version before the one in force.")
-        return versions[-2]
+        return tuple(versions[-2::-1])
 
 
 def history(stack: Stack) -> History:
@@ -292,8 +289,15 @@ def _show(stack: Stack) -> None:
 
 def _roll_back(stack: Stack, *, yes: bool) -> None:
     known = history(stack)
-    version = known.before
-    document = _document(version, stack)
+    current = _but_for_pauses(_document(known.in_force.version, stack))
+    for version in known.earlier:
+        document = _document(version, stack)
+        if _but_for_pauses(document) != current:
+            break
+    else:
+        raise UserError(
+            "There is no version before the one in force, except for those that pause and resume."
+        )
     try:
         new = check(document)
         require_stated_tests(new)
@@ -308,6 +312,25 @@ def _roll_back(stack: Stack, *, yes: bool) -> None:
     confirm(_QUESTION, yes=yes)
     deploy(version, stack, after=known.latest)
     _print_published(version)
+
+
+def without_pause(given: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a prefix, or the defaults, without a pause; empty if that was all."""
+    own = {name: value for name, value in given.get("pipeline", {}).items() if name != "paused"}
+    others = {name: value for name, value in given.items() if name != "pipeline"}
+    return others | ({"pipeline": own} if own else {})
+
+
+def _but_for_pauses(document: bytes) -> object:
+    """A document without what `make pause` and `make resume` change; as it is if it is invalid."""
+    try:
+        check(document)
+    except UserError:
+        return document
+    parts = json.loads(document)
+    given = {"": parts.get("defaults", {}), **parts.get("prefixes", {})}
+    left = {name: own for name, value in given.items() if (own := without_pause(value))}
+    return left, parts.get("budget")
 
 
 def _print_published(version: int) -> None:

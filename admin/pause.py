@@ -4,7 +4,14 @@ import argparse
 import json
 from typing import Any
 
-from admin.config import check, document_in_force, history, print_differences, publish
+from admin.config import (
+    check,
+    document_in_force,
+    history,
+    print_differences,
+    publish,
+    without_pause,
+)
 from admin.errors import run
 from admin.review import costs, named, warnings
 from admin.stack import Stack, add_stack_option, chosen
@@ -25,11 +32,11 @@ def resumed(document: Document, prefix: str) -> Document:
     A longer prefix that is paused itself stays paused, and so does a whole stack.
     """
     if not prefix:
-        defaults = _without_pause(document.get("defaults", {}))
+        defaults = without_pause(document.get("defaults", {}))
         return document | {"paused": False, "defaults": defaults}
     prefixes = dict(document.get("prefixes", {}))
     if given := prefixes.get(prefix):
-        prefixes[prefix] = _without_pause(given)
+        prefixes[prefix] = without_pause(given)
         if not prefixes[prefix]:
             del prefixes[prefix]
     without = document | {"prefixes": prefixes}
@@ -44,13 +51,6 @@ def _with_pause(document: Document, prefix: str, *, paused: bool = True) -> Docu
     given = prefixes.get(prefix, {})
     given = given | {"pipeline": given.get("pipeline", {}) | {"paused": paused}}
     return document | {"prefixes": prefixes | {prefix: given}}
-
-
-def _without_pause(given: Document) -> Document:
-    """The parameters of a prefix, or the defaults, without the pause; empty if that was all."""
-    own = {name: value for name, value in given.get("pipeline", {}).items() if name != "paused"}
-    others = {name: value for name, value in given.items() if name != "pipeline"}
-    return others | ({"pipeline": own} if own else {})
 
 
 def _json(document: Document) -> bytes:
@@ -69,7 +69,10 @@ def pause(stack: Stack, prefix: str) -> None:
     if not print_differences(old, new):
         return
     if prefix and prefix not in old.prefixes:
-        print(f"The configuration had no prefix {prefix} so far. Check the spelling.")
+        print(
+            f"The configuration had no prefix {prefix} so far; it has {_prefixes(old)}. If it was "
+            f"misspelt, run `make resume PREFIX={prefix}`."
+        )
     version = publish(changed, stack, after=latest)
     print(
         f"Paused {_what(prefix)} with version {version}, within two minutes. Images wait in the "
@@ -99,6 +102,8 @@ def resume(stack: Stack, prefix: str, *, yes: bool) -> None:
         print(f"Resumed {_what(prefix)} with version {version}, within two minutes.")
         if not new.paused:
             print("The images that wait in the queue are then processed automatically.")
+    elif prefix and prefix not in old.prefixes:
+        print(f"The configuration has no prefix {prefix}; it has {_prefixes(old)}.")
     if new.paused:
         print("The whole stack is still paused. To resume it, run `make resume`.")
     elif held := _under(new, prefix, paused=True):
@@ -113,6 +118,10 @@ def _under(configuration: Configuration, prefix: str, *, paused: bool) -> str:
         if each.startswith(prefix)
         and configuration.settings_for(each).flag("pipeline.paused") == paused
     )
+
+
+def _prefixes(configuration: Configuration) -> str:
+    return ", ".join(sorted(configuration.prefixes)) or "none"
 
 
 def _what(prefix: str) -> str:

@@ -37,10 +37,17 @@ def changes(old: Configuration, new: Configuration) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Costs:
-    """The prefixes whose images begin to cost credits, and those that stop; empty for defaults."""
+    """The prefixes for which something about credits changes; empty for the defaults.
+
+    Attributes:
+        begin: Those whose images begin to cost credits.
+        stop: Those whose images cost none any more: they are made in test mode, or skipped.
+        hold: Those whose images wait, and cost credits when a pause or a budget of 0 ends.
+    """
 
     begin: tuple[str, ...]
     stop: tuple[str, ...]
+    hold: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = []
@@ -48,6 +55,11 @@ class Costs:
             lines.append(f"These prefixes will cost credits from now on: {_listed(self.begin)}")
         if self.stop:
             lines.append(f"These prefixes cost no credits from now on: {_listed(self.stop)}")
+        if self.hold:
+            lines.append(
+                "Images under these prefixes wait, and cost credits when they continue: "
+                f"{_listed(self.hold)}"
+            )
         return "\n".join(lines)
 
 
@@ -56,14 +68,14 @@ def costs(old: Configuration, new: Configuration) -> Costs:
 
     A prefix whose `test` no document stated so far counts as one that begins.
     """
-    begin, stop = [], []
+    begin, stop, hold = list[str](), list[str](), list[str]()
     for prefix in _prefixes(old, new):
         before, after = _State.of(old, prefix), _State.of(new, prefix)
         if after.costs and not (before.costs and before.test is not None) and before != after:
             begin.append(prefix)
         elif before.costs and not after.costs:
-            stop.append(prefix)
-    return Costs(tuple(begin), tuple(stop))
+            (hold if after.waits and not after.test else stop).append(prefix)
+    return Costs(tuple(begin), tuple(stop), tuple(hold))
 
 
 @dataclass(frozen=True)
@@ -71,18 +83,23 @@ class _State:
     """What decides whether images cost credits; `test` is None where the document is silent."""
 
     test: bool | None
-    runs: bool
+    enabled: bool
+    held: bool
 
     @classmethod
     def of(cls, configuration: Configuration, prefix: str) -> "_State":
         settings = configuration.settings_for(prefix)
-        runs = settings.flag("pipeline.enabled") and not settings.flag("pipeline.paused")
+        held = settings.flag("pipeline.paused") or 0 in asdict(configuration.budget).values()
         test = settings.flag("test") if "test" in settings.values else None
-        return cls(test, runs and 0 not in asdict(configuration.budget).values())
+        return cls(test, settings.flag("pipeline.enabled"), held)
 
     @property
     def costs(self) -> bool:
-        return self.runs and not self.test
+        return self.enabled and not self.held and not self.test
+
+    @property
+    def waits(self) -> bool:
+        return self.enabled and self.held
 
 
 def unstated_tests(configuration: Configuration) -> Iterator[Fault]:

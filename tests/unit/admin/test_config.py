@@ -229,6 +229,23 @@ def test_each_rollback_goes_one_version_further_back(
         command(monkeypatch, "--rollback", "--yes")
 
 
+def test_a_rollback_goes_back_over_pauses(
+    stack: FakeAppConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused = {"pipeline": {"paused": True}}
+    stack.deploy(LIVE, TEST, TEST | {"paused": True}, TEST | {"prefixes": {"a/": paused}})
+    command(monkeypatch, "--rollback", "--yes")
+    assert stack.document == LIVE
+
+
+def test_a_rollback_finds_no_version_that_differs_in_more_than_pauses(
+    stack: FakeAppConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.deploy(TEST | {"paused": True}, TEST | {"paused": False})
+    with pytest.raises(UserError, match="There is no version before"):
+        command(monkeypatch, "--rollback", "--yes")
+
+
 def test_a_rollback_refuses_a_document_that_doesnt_state_test(
     stack: FakeAppConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

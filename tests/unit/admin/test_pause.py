@@ -64,7 +64,7 @@ def test_the_whole_stack_is_paused_without_a_question(
     assert stack.document == SHOP | {"paused": True}
     assert capsys.readouterr().out.splitlines() == [
         "(stack)  paused: false -> true",
-        "These prefixes cost no credits from now on: shop/, shop/shoes/",
+        "Images under these prefixes wait, and cost credits when they continue: shop/, shop/shoes/",
         "Paused all images with version 3, within two minutes. Images wait in the queue and are "
         "processed after `make resume`.",
     ]
@@ -87,7 +87,29 @@ def test_a_prefix_that_the_document_doesnt_have_may_be_misspelt(
     assert stack.document["prefixes"]["/shp"] == PAUSED
     told = capsys.readouterr().out
     assert 'Warning: prefixes["/shp"]: matches no ordinary upload' in told
-    assert "had no prefix /shp so far" in told
+    assert (
+        "The configuration had no prefix /shp so far; it has shop/, shop/shoes/. If it was "
+        "misspelt, run `make resume PREFIX=/shp`."
+    ) in told
+
+
+def test_resuming_a_misspelt_prefix_names_those_there_are(
+    stack: FakeAppConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.deploy(paused(SHOP, "shop/"))
+    command(monkeypatch, "resume", "--prefix", "shpo/")
+    assert capsys.readouterr().out.splitlines() == [
+        "Nothing changes.",
+        "The configuration has no prefix shpo/; it has shop/, shop/shoes/.",
+    ]
+
+
+def test_a_stack_without_prefixes_says_so(
+    stack: FakeAppConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.deploy({"defaults": {"test": True}})
+    command(monkeypatch, "resume", "--prefix", "a/")
+    assert capsys.readouterr().out.endswith("no prefix a/; it has none.\n")
 
 
 def test_pause_names_what_isnt_paused(

@@ -30,10 +30,23 @@ BEGINS = [
     (prefixed({}), prefixed(LIVE)),
     (configuration(TEST), prefixed(LIVE)),
     (prefixed(own(enabled=False)), prefixed(LIVE)),
+]
+HELD = [
     (prefixed(own(paused=True)), prefixed(LIVE)),
     (prefixed(LIVE, paused=True), prefixed(LIVE)),
     (prefixed(LIVE, budget={"credits_per_day": 0}), prefixed(LIVE)),
 ]
+
+
+@pytest.mark.parametrize(("held", "live"), HELD)
+def test_images_that_are_held_back_cost_credits_later(
+    held: Configuration, live: Configuration
+) -> None:
+    assert costs(held, live) == Costs(begin=("a/",), stop=())
+    assert costs(live, held) == Costs(begin=(), stop=(), hold=("a/",))
+    assert str(costs(live, held)) == (
+        "Images under these prefixes wait, and cost credits when they continue: a/"
+    )
 
 
 @pytest.mark.parametrize(("test", "live"), BEGINS)
