@@ -185,7 +185,7 @@ def _remaining(reader: Reader) -> Section:
     ended = Counter[float]()
     for outcome in ENDINGS:
         ended.update(attempts.get(outcome, {}))
-    return remaining(reader.depth.total, ended, reader.now)
+    return remaining(reader.depth.total, ended, reader.now) | {"held_by": None}
 
 
 def remaining(messages: int, ended: Mapping[float, int], now: float) -> Section:
@@ -304,6 +304,9 @@ def status(stack: Stack, now: float) -> dict[str, Any]:
     """
     reader = Reader(stack, now)
     sections = {name: _section(read, reader) for name, read in _SECTIONS.items()}
+    if held := _held_by(sections):
+        # However fast images ended so far, the others don't continue.
+        sections["remaining"] |= {"seconds": None, "held_by": held}
     return {
         "version": VERSION,
         "stack": stack.stack_name,
@@ -312,6 +315,18 @@ def status(stack: Stack, now: float) -> dict[str, Any]:
         **sections,
         "warnings": list(warnings(sections, now)),
     }
+
+
+def _held_by(sections: Mapping[str, Section]) -> str:
+    """What all images in the queue wait for: `pause` or `budget`; empty if nothing is known."""
+    if "error" in sections["remaining"] or sections["remaining"]["seconds"] == 0:
+        return ""
+    if sections["paused"].get("stack"):
+        return "pause"
+    spent, budget = sections["credits"], sections["budget"]
+    if "error" in spent or "error" in budget:
+        return ""
+    return "budget" if _is_spent(spent, budget) else ""
 
 
 def _section(read: Callable[[Reader], Section], reader: Reader) -> Section:
@@ -398,8 +413,16 @@ def _oldest_text(oldest: Section) -> str:
     return f"{span(oldest['seconds'])} old" if oldest["seconds"] else "none"
 
 
+_HELD = {
+    "pause": "images wait for `make resume`",
+    "budget": "images wait for a higher budget, or the next day or month",
+}
+
+
 def _remaining_text(found: Section) -> str:
     rate = f"{found['images_per_minute']:,} images a minute"
+    if found["held_by"]:
+        return f"not known: {_HELD[found['held_by']]}"
     if found["seconds"] is None:
         return "not known: no image has ended in the last 10 minutes"
     return f"about {span(found['seconds'])} at {rate}" if found["seconds"] else "nothing is left"

@@ -293,6 +293,31 @@ def test_what_is_left(messages: int, ended: dict[float, int], expected: dict[str
     assert status.remaining(messages, ended, NOON) == expected
 
 
+@pytest.mark.parametrize(("held", "by", "text"), [
+    ({"paused": True}, "pause", "not known: images wait for `make resume`"),
+    (
+        {"budget": {"credits_per_day": 10}},
+        "budget",
+        "not known: images wait for a higher budget, or the next day or month",
+    ),
+])  # fmt: skip
+def test_no_time_is_left_while_images_are_held_back(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, held: dict[str, Any], by: str, text: str
+) -> None:
+    use(monkeypatch, defaults={"test": True}, **held)
+    stack.spend("10")
+    stack.send(12)
+    stack.measure("ImagesProcessed", 3, NOON - 60)
+    document = read(stack)
+    assert (document["remaining"]["seconds"], document["remaining"]["held_by"]) == (None, by)
+    assert row(document, "Time left") == text
+
+
+def test_an_empty_queue_waits_for_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, defaults={"test": True}, paused=True)
+    assert row(read(stack), "Time left") == "nothing is left"
+
+
 def test_credits_are_shown_beside_the_budget(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     use(
         monkeypatch,
