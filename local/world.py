@@ -48,7 +48,7 @@ def world(
     directory.mkdir(parents=True, exist_ok=True)
     aws = MiniStack(directory, port=port)
     _report("Starting the local AWS …")
-    with aws, _pixian(pixian, aws) as (endpoint, api_id, api_secret):
+    with aws, _pixian(pixian, aws) as (endpoint, api_id, api_secret), _saying_that_it_stops():
         _report("Building and deploying the stack with SAM (usually 30 to 45 s) …")
         stack = deploy(aws, directory, endpoint, parameters)
         _report("Storing the credentials and the configuration …")
@@ -56,6 +56,16 @@ def world(
         if configuration is not None:
             publish(configuration, stack)
         yield stack
+
+
+@contextmanager
+def _saying_that_it_stops() -> Iterator[None]:
+    """Answer Ctrl-C at once, because stopping everything can take a while."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _report("\nStopping …")
+        raise
 
 
 @contextmanager
@@ -142,7 +152,7 @@ def main() -> None:
     ) as stack:
         stack.save(STACK_FILE)
         try:
-            _print_welcome(stack)
+            _print_welcome(stack, is_fake=pixian is None)
             lines = AttemptLines(prices=prices_are_real(stack.pixian_endpoint))
             for record in follow(stack, threading.Event()):
                 print(lines.line(record), flush=True)
@@ -150,7 +160,7 @@ def main() -> None:
             STACK_FILE.unlink(missing_ok=True)
 
 
-def _print_welcome(stack: LocalStack) -> None:
+def _print_welcome(stack: LocalStack, *, is_fake: bool) -> None:
     settings = {
         "AWS_ENDPOINT_URL": stack.endpoint_url,
         "AWS_CA_BUNDLE": stack.ca_bundle,
@@ -159,9 +169,16 @@ def _print_welcome(stack: LocalStack) -> None:
         "AWS_DEFAULT_REGION": stack.region,
     }
     prefix = " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
+    faults = f"""
+To see how images fare when Pixian fails, order faults, such as a 429 for the next two calls:
+
+  curl {stack.pixian_endpoint}/_control/faults -d '{{"status": 429, "times": 2}}'
+
+local/fake_pixian/control.py describes all faults and settings.
+"""
     print(f"""Ready. Open another terminal in this folder:
 
-  make demo IMAGES=photo.jpg            uploads an image and shows the result
+  make demo IMAGES=photo.jpg            uploads an image, or a folder, and shows the results
   make config FILE=config.json          changes the configuration
 
 To use the AWS CLI, put these settings in front of each command. Don't export them, or other
@@ -171,6 +188,7 @@ commands in that shell, such as make deploy, would use the local AWS too:
 
 Cutouts appear in s3://{stack.outputs["OutputBucket"]}.
 Pixian's endpoint is {stack.pixian_endpoint}.
+{faults if is_fake else ""}
 {STACK_FILE.relative_to(ROOT)} lists all names and URLs. Press Ctrl-C to stop everything.
 """)
 
@@ -179,6 +197,6 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        print("\nStopped.")
+        print("Stopped.")
     except UserError as error:
         sys.exit(str(error))
