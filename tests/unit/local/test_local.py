@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from admin.errors import UserError
-from admin.stack import prices_are_real
+from admin.stack import LocalStack, prices_are_real
 from local.attempts import AttemptLines
 from local.demo import Plan
+from local.world import _print_welcome, _saying_that_it_stops
 
 
 def record(**image: Any) -> dict[str, Any]:
@@ -44,6 +45,30 @@ def test_neither_a_key_nor_a_reason_commands_the_terminal() -> None:
     hostile = "a\r\n\x1b]0;title\x07\x9b2J\u202e.jpg"
     image = {"outcome": "postponed", "key": hostile, "reason": hostile}
     assert AttemptLines(prices=False).line(record(**image)).isprintable()
+
+
+def test_ctrl_c_is_answered_before_everything_is_stopped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(KeyboardInterrupt), _saying_that_it_stops():
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "\nStopping …\n"
+
+
+def test_the_welcome_has_a_command_for_a_fault_and_exports_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = ("endpoint_url", "ca_bundle", "region", "stack_name")
+    keys = ("aws_access_key_id", "aws_secret_access_key")
+    outputs = {"InputBucket": "in", "OutputBucket": "out"}
+    values = dict.fromkeys((*names, *keys), "x")
+    stack = LocalStack(**values, pixian_endpoint="http://127.0.0.1:8", outputs=outputs)
+    _print_welcome(stack, is_fake=True)
+    said = capsys.readouterr().out
+    assert 'curl http://127.0.0.1:8/_control/faults -d \'{"status": 429, "times": 2}\'' in said
+    assert "export AWS" not in said
+    _print_welcome(stack, is_fake=False)
+    assert "_control" not in capsys.readouterr().out
 
 
 def test_made_up_prices_are_not_shown() -> None:
