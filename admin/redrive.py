@@ -78,11 +78,14 @@ class Letter:
     @property
     def cause(self) -> str:
         """Why its images were given up."""
-        if self.moved:
-            return CRASHED
         with suppress(ValueError, RecursionError, LookupError, TypeError):
-            return str(json.loads(self.body)["reason"])
-        return NOT_RECORDED
+            message = json.loads(self.body)
+            if self.moved:
+                # What Lambda forwarded from UploadFunction says how that one crashed. The error's
+                # message isn't taken, because that of a timeout is different each time.
+                return f"{CRASHED} UploadFunction: {message['responsePayload']['errorType']}."
+            return str(message["reason"])
+        return CRASHED if self.moved else NOT_RECORDED
 
 
 @dataclass(frozen=True)

@@ -185,6 +185,16 @@ def test_a_message_that_sqs_moved_crashed() -> None:
     assert (letter.cause, letter.sent_at) == (redrive.CRASHED, 1)
 
 
+def test_an_upload_event_that_sqs_moved_says_how_its_function_crashed() -> None:
+    body = json.dumps({
+        "requestContext": {"condition": "RetriesExhausted"},
+        "requestPayload": {"Records": []},
+        "responsePayload": {"errorType": "Sandbox.Timedout", "errorMessage": "RequestId: 7 …"},
+    })  # fmt: skip
+    moved = redrive.Letter("1", "2", body, 0, moved=True)
+    assert moved.cause == f"{redrive.CRASHED} UploadFunction: Sandbox.Timedout."
+
+
 def test_a_message_of_an_older_version_has_no_cause(queues: Queues, run: Run) -> None:
     queues.fill('{"bucket": "in", "key": "a.jpg", "etag": "1"}')
     assert redrive.NOT_RECORDED in run("--dry-run")
