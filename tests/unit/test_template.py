@@ -437,6 +437,59 @@ def test_operations_say_what_to_do_about_an_alarm(alarm: str) -> None:
     assert f"`{alarm}`" in OPERATIONS.read_text()
 
 
+# ---- Storage: what is deleted by itself ---------------------------------------------------------
+
+
+def rules(bucket: str, **given: str) -> dict[str, dict[str, Any]]:
+    """The lifecycle rules of a bucket that the stack creates."""
+    found = resolved(**({"KeepSourcesDays": "0"} | given))[bucket]["Properties"]
+    every = found["LifecycleConfiguration"]["Rules"]
+    assert {rule["Status"] for rule in every} == {"Enabled"}
+    return {rule["Id"]: rule for rule in every}
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_unfinished_uploads_and_old_versions_are_deleted(bucket: str) -> None:
+    found = rules(bucket)
+    assert found.keys() == {"abort-unfinished-uploads", "expire-old-versions"}
+    unfinished, old = found.values()
+    assert unfinished["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    assert old["NoncurrentVersionExpiration"] == {"NoncurrentDays": {"Ref": "KeepOldVersionsDays"}}
+    assert old["ExpiredObjectDeleteMarker"] is True
+    # Nothing that somebody sees in the bucket goes away.
+    assert not [rule for rule in found.values() if "ExpirationInDays" in rule or "Prefix" in rule]
+
+
+@pytest.mark.parametrize("prefix", ["", "photos/"])
+def test_sources_are_deleted_if_somebody_wants_that(prefix: str) -> None:
+    rule = rules("InputBucket", KeepSourcesDays="90", InputPrefix=prefix)["expire-sources"]
+    assert rule["ExpirationInDays"] == {"Ref": "KeepSourcesDays"}
+    # Only what is processed.
+    assert rule.get("Prefix") == (prefix or None)
+    assert "expire-sources" not in rules("OutputBucket", KeepSourcesDays="90")
+
+
+def test_by_default_old_versions_are_kept_for_thirty_days_and_sources_for_ever() -> None:
+    versions, sources = (
+        TEMPLATE["Parameters"][name] for name in ("KeepOldVersionsDays", "KeepSourcesDays")
+    )
+    assert (versions["Default"], versions["MinValue"]) == (30, 1)
+    assert (sources["Default"], sources["MinValue"]) == (0, 0)
+
+
+def test_layers_are_named_by_the_stack_and_dont_pile_up() -> None:
+    layers = {
+        name: thing["Properties"]
+        for name, thing in RESOURCES.items()
+        if thing["Type"] == "AWS::Serverless::LayerVersion"
+    }
+    assert {name: layer["LayerName"]["Sub"] for name, layer in layers.items()} == {
+        "DependenciesLayer": "${AWS::StackName}-dependencies",
+        "CommonLayer": "${AWS::StackName}-common",
+    }
+    assert {layer["RetentionPolicy"] for layer in layers.values()} == {"Delete"}
+
+
 # ---- Permissions: who may do what, in full ------------------------------------------------------
 
 TEST_RESULTS = [f"OutputBucket/*.{suffix}" for suffix in ("png", "jpg", "png.json", "jpg.json")]
