@@ -4,7 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import boto3
@@ -25,8 +25,8 @@ ANSWERS = ROOT / "samconfig.local.toml"
 
 _SAM = ROOT / ".tools/sam/bin/sam"
 _DEFAULT_NAME = "pixian-s3"
-_TO_ASK = ("AlarmEmail", "AlarmTopicArn")
-"""Who is told of alarms has no good default. The first one that the template has is asked for."""
+_TOLD_OF_ALARMS = ("AlarmEmail", "AlarmTopicArn")
+"""Who is told has no good default. The first one is asked for, unless either is known."""
 
 
 def build(architecture: str) -> None:
@@ -50,10 +50,14 @@ def only(architecture: str, template: str) -> str:
     return template.replace(both, one)
 
 
-def to_ask(known: Mapping[str, Parameter]) -> list[Parameter]:
-    """The parameters without a good default."""
-    chosen = next((name for name in _TO_ASK if name in known), None)
-    return [each for each in known.values() if each.default is None or each.name == chosen]
+def to_ask(known: Mapping[str, Parameter], answered: Container[str]) -> list[Parameter]:
+    """The parameters without a good default whose values aren't known yet."""
+    chosen = None if any(name in answered for name in _TOLD_OF_ALARMS) else _TOLD_OF_ALARMS[0]
+    return [
+        each
+        for each in known.values()
+        if (each.default is None and each.name not in answered) or each.name == chosen
+    ]
 
 
 def ask(parameter: Parameter) -> str:
@@ -78,7 +82,8 @@ def plan(
 ) -> Iterator[str]:
     """What the deployment does, a line each."""
     if stack is None:
-        yield f"Creates the stack {target.stack_name}: buckets, queues, functions and alarms."
+        parts = "buckets, queues, functions and alarms"
+        yield f"Creates the stack {target.stack_name}: {parts}."
         yield "It spends no credits until you publish a configuration that does."
     else:
         yield f"Updates the stack {target.stack_name}. Published configurations and files stay."
@@ -141,7 +146,7 @@ def deploy(
     for note in preflight.notes(target, stack, wanted):
         print(f"Note: {note}")
     answered = {*given, *answers.values, *deployed}
-    missing = [each for each in to_ask(known) if each.name not in answered]
+    missing = to_ask(known, answered)
     if not sys.stdin.isatty():
         require_answers(missing, yes=yes)
     wanted |= {each.name: ask(each) for each in missing}

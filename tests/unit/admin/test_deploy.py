@@ -85,7 +85,7 @@ def test_without_a_terminal_all_that_is_missing_is_listed(
         run(monkeypatch)
     _, *missing = str(error.value).splitlines()
     assert [line.partition(":")[0] for line in missing] == [
-        '- PARAMETERS="AlarmTopicArn=…"',
+        '- PARAMETERS="AlarmEmail=…"',
         "- YES=1",
     ]
     assert commands == []
@@ -121,7 +121,7 @@ def test_only_what_has_no_good_default_is_asked_with_its_description(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     terminal = sit_at_terminal(monkeypatch, "")
-    answers = iter(["me@example.org", TOPIC, "y"])
+    answers = iter(["me", "me@example.org", "y"])
 
     def ask(question: str) -> str:
         terminal.questions.append(question)
@@ -129,11 +129,11 @@ def test_only_what_has_no_good_default_is_asked_with_its_description(
 
     monkeypatch.setattr("builtins.input", ask)
     run(monkeypatch)
-    assert terminal.questions == ["AlarmTopicArn: ", "AlarmTopicArn: ", "Deploy? [y/N] "]
+    assert terminal.questions == ["AlarmEmail: ", "AlarmEmail: ", "Deploy? [y/N] "]
     told = capsys.readouterr().out
-    assert "\nThe ARN of an SNS topic to notify of alarms." in told
-    assert "\nIt must match" in told
-    assert overrides(commands[-1])["AlarmTopicArn"] == TOPIC
+    assert "\nAn e-mail address to notify of alarms." in told
+    assert "\nIt must be an e-mail address, or empty." in told
+    assert overrides(commands[-1])["AlarmEmail"] == "me@example.org"
 
 
 def test_the_values_of_the_deployed_stack_are_the_defaults(
@@ -162,7 +162,7 @@ def test_the_answers_are_kept_for_a_stack_that_does_not_exist_yet(
     run(monkeypatch, "--yes", "--stack", "shop", "--parameters", f"AlarmTopicArn={TOPIC}")
     run(monkeypatch, "--yes")
     assert commands[-1] == commands[1]
-    with pytest.raises(NeedsAnswer, match="AlarmTopicArn"):
+    with pytest.raises(NeedsAnswer, match="AlarmEmail"):
         run(monkeypatch, "--yes", "--stack", "another")
 
 
@@ -246,9 +246,20 @@ def test_the_cli_is_asked_no_questions_and_no_tracked_file_changes(
     assert (deploy.ROOT / "samconfig.toml").read_text() == before
 
 
-def test_an_e_mail_address_is_asked_for_where_the_template_takes_one() -> None:
+@pytest.mark.parametrize(
+    ("answered", "asked"),
+    [
+        ([], ["AlarmEmail", "Needed"]),
+        # A stack of an earlier version, or a topic that was given
+        (["AlarmTopicArn"], ["Needed"]),
+        (["AlarmEmail", "Needed"], []),
+    ],
+)
+def test_who_is_told_of_alarms_is_asked_unless_it_is_known(
+    answered: list[str], asked: list[str]
+) -> None:
     known = {
         name: Parameter(name, "", default)
         for name, default in (("AlarmTopicArn", ""), ("AlarmEmail", ""), ("Needed", None))
     }
-    assert [each.name for each in deploy.to_ask(known)] == ["AlarmEmail", "Needed"]
+    assert [each.name for each in deploy.to_ask(known, answered)] == asked
