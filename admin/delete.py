@@ -202,7 +202,7 @@ def _summary(
 ) -> Iterator[str]:
     """What will be lost and what stays."""
     yield f"Deleting the stack {stack.stack_name}. This deletes:"
-    yield "- the functions with their logs, the alarms, and the table of leases"
+    yield "- the functions with their logs, the alarms, the dashboard, and the table of leases"
     yield "- the secret with Pixian's API ID and secret"
     for queue, number in waiting.items():
         yield f"- {queue}, which has {_counted(number, 'message')}"

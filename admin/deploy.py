@@ -82,7 +82,7 @@ def plan(
 ) -> Iterator[str]:
     """What the deployment does, a line each."""
     if stack is None:
-        parts = "buckets, queues, functions and alarms"
+        parts = "buckets, queues, functions, alarms and a dashboard"
         yield f"Creates the stack {target.stack_name}: {parts}."
         yield "It spends no credits until you publish a configuration that does."
     else:

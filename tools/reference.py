@@ -1,7 +1,7 @@
 """Generate parts of the docs and of the template from the code: `make reference`.
 
-These are the tables in docs/configuration.md and docs/assumptions.md, and the JSON schema in
-template.yaml that AppConfig validates configurations with.
+These are the tables in docs/configuration.md and docs/assumptions.md, and in template.yaml the
+JSON schema that AppConfig validates configurations with and the dashboard (tools/dashboard.py).
 """
 
 import json
@@ -11,12 +11,14 @@ from pathlib import Path
 from pixian_s3.config.parameters import PIPELINE, PIXIAN, Parameter
 from pixian_s3.config.schema import document_schema
 from tests.contract.assumptions import ASSUMPTIONS, PROGRAM, Assumption
+from tools import dashboard
 
 _ROOT = Path(__file__).parent.parent
 CONFIGURATION = _ROOT / "docs/configuration.md"
 ASSUMED = _ROOT / "docs/assumptions.md"
 TEMPLATE = _ROOT / "template.yaml"
 _SCHEMA = re.compile(r"(?<=          Content: \|-\n)(?:            .*\n)+")
+_DASHBOARD = re.compile(r"(?<=      DashboardBody: !Sub\n        - \|-\n)(?:          .*\n)+")
 
 
 def with_parameters(document: str) -> str:
@@ -32,14 +34,18 @@ def with_assumptions(document: str) -> str:
     return _between("assumptions", "\n".join(lines) + "\n", document)
 
 
-def with_schema(template: str) -> str:
-    """The template with its validator brought up to date."""
+def with_template(template: str) -> str:
+    """The template with its validator and its dashboard brought up to date."""
     # One line per parameter, as in the table.
     text = re.sub(
         r' ?("[\w.]+": {"(?:anyOf|type": "object", "add))', r"\n\1", json.dumps(document_schema())
     )
-    indented = "".join(f"            {line}\n" for line in text.splitlines())
-    return _SCHEMA.sub(lambda _: indented, template)
+    template = _SCHEMA.sub(lambda _: _indented(text, 12), template)
+    return _DASHBOARD.sub(lambda _: _indented(dashboard.body(), 10), template)
+
+
+def _indented(text: str, columns: int) -> str:
+    return "".join(f"{' ' * columns}{line}\n" for line in text.splitlines())
 
 
 def _between(name: str, text: str, document: str) -> str:
@@ -67,7 +73,7 @@ def _assumption(assumption: Assumption) -> str:
 GENERATED = {
     CONFIGURATION: with_parameters,
     ASSUMED: with_assumptions,
-    TEMPLATE: with_schema,
+    TEMPLATE: with_template,
 }
 """Each file, with the function that brings its text up to date."""
 

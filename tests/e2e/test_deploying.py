@@ -1,6 +1,7 @@
 """The operator's commands, from `make deploy` to `make delete`, with a second stack."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -57,13 +58,30 @@ def test_a_stack_is_deployed_checked_and_deleted(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     # Given a stack that was deployed to an account which has another one
-    parameters = f"AlarmTopicArn= MaxConcurrency=9 PixianEndpoint={deployed.stack.pixian_endpoint}"
+    parameters = (
+        f"AlarmEmail=me@example.org MaxConcurrency=9 LowCreditsThreshold=100 KeepSourcesDays=90 "
+        f"PixianEndpoint={deployed.stack.pixian_endpoint}"
+    )
     told = command(deploy.main, "--yes", "--parameters", parameters)
     assert f"Creates the stack {NAME}" in told
     assert "  MaxConcurrency: 25 -> 9\n" in told
     assert f"make check-stack STACK={NAME}" in told
     bucket = preflight.find_target(NAME, "").buckets["ExistingInputBucket"]
-    assert f"  {bucket}\n" in command(outputs.main)
+    printed = command(outputs.main)
+    assert f"  {bucket}\n" in printed
+    # With a dashboard whose names are all filled in, and somebody who is told of alarms
+    cloudwatch, dashboard = boto3.client("cloudwatch"), f"{NAME}-{deployed.stack.region}"
+    assert f"#dashboards/dashboard/{dashboard}\n" in printed
+    text = cloudwatch.get_dashboard(DashboardName=dashboard)["DashboardBody"]
+    assert set(re.findall(r"\$\{.*?\}", text)) == {"${PROP('Dim.prefix')}"}
+    shown = next(each for each in json.loads(text)["widgets"] if each["type"] == "alarm")
+    alarms = cloudwatch.describe_alarms(AlarmNamePrefix=f"{NAME}-")["MetricAlarms"]
+    assert {each["AlarmArn"] for each in alarms} == set(shown["properties"]["alarms"])
+    [topic] = {arn for each in alarms for arn in each["AlarmActions"] + each["OKActions"]}
+    [subscription] = boto3.client("sns").list_subscriptions_by_topic(TopicArn=topic)[
+        "Subscriptions"
+    ]
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "me@example.org")
     # Without credentials it says so
     with pytest.raises(UserError, match=f"make credentials STACK={NAME}"):
         command(check_stack.main)
@@ -92,6 +110,8 @@ def test_a_stack_is_deployed_checked_and_deleted(
     command(delete.main, "--yes", "--buckets", "--file", str(file))
     assert json.loads(file.read_text())["body"] == "no job"
     assert preflight.current(preflight.find_target(NAME, "")) is None
+    assert not cloudwatch.list_dashboards(DashboardNamePrefix=dashboard)["DashboardEntries"]
+    assert topic not in str(boto3.client("sns").list_topics()["Topics"])
     left = {each["Name"] for each in boto3.client("s3").list_buckets()["Buckets"]}
     assert not {each for each in left if each.startswith(f"{NAME}-")}
     assert deployed.stack.outputs["InputBucket"] in left

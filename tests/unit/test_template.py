@@ -562,6 +562,18 @@ def test_layers_are_named_by_the_stack_and_dont_pile_up() -> None:
     assert {layer["RetentionPolicy"] for layer in layers.values()} == {"Delete"}
 
 
+def test_the_dashboard_is_found_by_its_output() -> None:
+    url = TEMPLATE["Outputs"]["DashboardUrl"]["Value"]["Sub"]
+    assert url.endswith("?region=${AWS::Region}#dashboards/dashboard/${Dashboard}")
+    # The name is one for all regions.
+    assert properties("Dashboard")["DashboardName"] == {"Sub": "${AWS::StackName}-${AWS::Region}"}
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_operations_say_what_to_do_about_an_alarm(alarm: str) -> None:
+    assert f"`{alarm}`" in OPERATIONS.read_text()
+
+
 # ---- Permissions: who may do what, in full ------------------------------------------------------
 
 TEST_RESULTS = [f"OutputBucket/*.{suffix}" for suffix in ("png", "jpg", "png.json", "jpg.json")]
