@@ -30,6 +30,7 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
         "s3:CreateBucket",
         "s3:PutBucketPolicy",
         "s3:PutBucketNotification",
+        "s3:PutLifecycleConfiguration",
     ),
     "arn:{partition}:iam::{account}:role/{stack}-UploadRole-x": (
         "iam:CreateRole",
@@ -46,6 +47,9 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "arn:{partition}:scheduler:{region}:{account}:schedule/default/{stack}-PaceSchedule-x": (
         "scheduler:CreateSchedule",
+    ),
+    "arn:{partition}:cloudwatch::{account}:dashboard/{stack}-{region}": (
+        "cloudwatch:PutDashboard",
     ),
     "*": ("appconfig:CreateApplication",),
 }

@@ -336,9 +336,25 @@ def test_operations_say_how_many_metrics_twenty_prefixes_take_and_what_they_cost
     by_prefix = {each for each in emitted if len(each[2]) == 2}
     # Two for each prefix.
     assert len(by_prefix) == 2 * len(prefixes)
-    text = " ".join((ROOT / "docs/operations.md").read_text().split())
-    price = f"{0.3 * len(emitted):.2f}"
+    for_the_stack = len(emitted) - len(by_prefix)
     assert (
         f"A stack with 20 prefixes in which everything happens has {len(emitted)} metrics, "
-        f"{len(emitted) - len(by_prefix)} of them in total, which cost ${price} a month"
-    ) in text
+        f"{for_the_stack} for the stack and 2 for each prefix, which cost "
+        f"${0.3 * len(emitted):.2f} a month at most."
+    ) in operations()
+    assert f"${0.3 * for_the_stack:.2f}, and ${0.3 * 2:.2f} for each prefix" in operations()
+
+
+def operations() -> str:
+    return " ".join((ROOT / "docs/operations.md").read_text().split())
+
+
+def test_operations_say_what_alarms_and_dashboard_cost() -> None:
+    optional = [alarm for alarm, _ in alarmed() if "Condition" in RESOURCES[alarm]]
+    always = len(list(alarmed())) - len(optional)
+    assert (
+        f"| alarms | {always} · $0.10; {len(optional)} more are optional | {0.1 * always:.2f} |"
+    ) in operations()
+    found = {metric for _, metric in shown()}
+    searched = {each for each in found if ("prefix", "*") in each[2]}
+    assert f"It has {len(found - searched)}, and {len(searched)} for each prefix" in operations()
