@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from admin.attach import attached, change, detached, existing_bucket, notifications
 from local.world import world
 from tests.e2e.conftest import World, lanes, picture
-from tests.e2e.test_permissions import OPERATIONS, probe
+from tests.e2e.test_permissions import OPERATIONS, REFUSED, Call, as_user, asked, probe
 
 SHOP = "shop"
 KEY = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -42,18 +42,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def test_one_bucket_without_an_input_prefix_is_refused_at_deployment(shop: World) -> None:
-    cloudformation, name = shop.client("cloudformation"), shop.stack.stack_name
-    [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
-    kept = [each["ParameterKey"] for each in stack["Parameters"]]
-    parameters = [{"ParameterKey": each, "UsePreviousValue": True} for each in kept]
-    parameters[kept.index("InputPrefix")] = {"ParameterKey": "InputPrefix", "ParameterValue": ""}
     with pytest.raises(ClientError, match="set InputPrefix"):
-        cloudformation.update_stack(
-            StackName=name,
-            UsePreviousTemplate=True,
-            Parameters=parameters,
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-        )
+        _update(shop, "InputPrefix", "")
 
 
 def test_attach_leaves_the_other_notifications_as_they_are(shop: World) -> None:
@@ -128,12 +118,96 @@ def test_a_function_may_use_this_bucket_and_no_other(shop: World, function: str)
         "read another": ("s3", "get_object", {"Bucket": "another", "Key": "photos/a.png"}),
         "write another": ("s3", "put_object", {"Bucket": "another", **put}),
         "delete": ("s3", "delete_object", {"Bucket": SHOP, "Key": "invoices/a.pdf"}),
+        "delete a report": ("s3", "delete_object", {"Bucket": SHOP, "Key": "a.error.json"}),
+        # The bucket holds the originals, too.
+        **{
+            f"delete *{suffix}": ("s3", "delete_object", {"Bucket": SHOP, "Key": f"old{suffix}"})
+            for suffix in (".png", ".jpg", ".png.json", ".jpg.json")
+        },
         "notify": ("s3", "get_bucket_notification_configuration", {"Bucket": SHOP}),
-        # The key may only be used through S3.
-        "use a key": ("kms", "generate_data_key", {"KeyId": KEY, "KeySpec": "AES_256"}),
     }
     answers = probe(shop, function, calls)
-    assert {name for name, answer in answers.items() if answer == "allowed"} == {"read", "write"}
+    allowed = {name for name, answer in answers.items() if answer == "allowed"}
+    assert allowed == {"read", "write", "delete a report"}
+    assert set(answers.values()) <= {"allowed"} | REFUSED
+
+
+def test_the_key_of_a_bucket_is_for_data_and_never_used_without_s3(shop: World) -> None:
+    # Given a key of a bucket, and another one
+    keys = [shop.client("kms").create_key()["KeyMetadata"]["Arn"] for _ in range(2)]
+    _update(shop, "BucketKmsKeyArns", keys[0])
+    calls = [_calls_with(shop, key) for key in keys]
+    # When a function uses it by itself, it is refused
+    data_key = "generate a data key"
+    answer = probe(shop, "UploadFunction", {data_key: calls[0][data_key]})[data_key]
+    assert answer in REFUSED
+    # And so is everything with its statement
+    statement = _statement_on_keys(shop)
+    assert _allowed(shop, "caller", statement, calls[0]) == set()
+    # That is because of the condition: without it, data can be read and written, with this key
+    del statement["Condition"]
+    assert _allowed(shop, "through-s3", statement, calls[0]) == {data_key, "decrypt"}
+    assert _allowed(shop, "with-another", statement, calls[1]) == set()
+
+
+def _calls_with(shop: World, key: str) -> dict[str, Call]:
+    with_key = {"KeyId": key}
+    encrypted = shop.client("kms").encrypt(**with_key, Plaintext=b"picture")["CiphertextBlob"]
+    return {
+        "generate a data key": ("kms", "generate_data_key", with_key | {"KeySpec": "AES_256"}),
+        "decrypt": ("kms", "decrypt", with_key | {"CiphertextBlob": encrypted}),
+        "encrypt": ("kms", "encrypt", with_key | {"Plaintext": b"picture"}),
+        "look at it": ("kms", "describe_key", with_key),
+        "let somebody use it": (
+            "kms",
+            "create_grant",
+            with_key | {"GranteePrincipal": "arn:aws:iam::000000000000:root", "Operations": []},
+        ),
+        "disable it": ("kms", "disable_key", with_key),
+    }
+
+
+def _statement_on_keys(shop: World) -> dict[str, Any]:
+    """The statement of the deployed policy that is about keys."""
+    iam = shop.client("iam")
+    function = shop.stack.outputs["UploadFunction"]
+    found = shop.client("lambda").get_function_configuration(FunctionName=function)
+    attached = iam.list_attached_role_policies(RoleName=found["Role"].rpartition("/")[2])
+    [arn] = [each["PolicyArn"] for each in attached["AttachedPolicies"]]
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    policy = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    [statement] = [each for each in policy["Statement"] if each.get("Sid") == "UseKeysOfBuckets"]
+    return dict(statement)
+
+
+def _allowed(
+    shop: World, name: str, statement: dict[str, Any], calls: Mapping[str, Call]
+) -> set[str]:
+    """What a new user may do who has this statement only."""
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    kms = as_user(shop, name, policy).client("kms")
+    answers = {each: asked(kms, call) for each, call in calls.items()}
+    assert set(answers.values()) <= {"allowed"} | REFUSED
+    return {each for each, answer in answers.items() if answer == "allowed"}
+
+
+def _update(shop: World, parameter: str, value: str) -> None:
+    """Change one parameter of the stack."""
+    cloudformation, name = shop.client("cloudformation"), shop.stack.stack_name
+    [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    others = {each["ParameterKey"] for each in stack["Parameters"]} - {parameter}
+    cloudformation.update_stack(
+        StackName=name,
+        UsePreviousTemplate=True,
+        Parameters=[
+            {"ParameterKey": parameter, "ParameterValue": value},
+            *({"ParameterKey": other, "UsePreviousValue": True} for other in sorted(others)),
+        ],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    cloudformation.get_waiter("stack_update_complete").wait(
+        StackName=name, WaiterConfig={"Delay": 1}
+    )
 
 
 def _attach(shop: World) -> None:

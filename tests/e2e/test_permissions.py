@@ -16,20 +16,30 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from admin.stack import LocalStack
 from tests.e2e.conftest import World
 from tests.template import TABLE
 
 OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
 REFUSED = {"AccessDenied", "AccessDeniedException"}
 KEY = "p/disabled/probe.png"
+OLD = "p/disabled/old"
 OTHERS = "somebody-elses"
 
 type Call = tuple[str, str, dict[str, Any]]
 
-PROCESSING = {
+TEST_RESULTS = {f"delete a test result *{suffix}" for suffix in (".png", ".jpg")} | {
+    f"delete the sidecar of a test result *{suffix}" for suffix in (".png.json", ".jpg.json")
+}
+PROCESSING = TEST_RESULTS | {
     "read an image",
+    "read the tags of an image",
+    "list the results",
     "read a result",
     "write a result",
+    "tag a result",
+    "begin a multipart upload of a result",
+    "abort a multipart upload of a result",
     "delete a report",
     "read the credentials",
     "note something",
@@ -65,8 +75,9 @@ def handler(calls, context):
 """
 
 
-def calls(outputs: Mapping[str, str]) -> dict[str, Call]:
+def calls(world: World) -> dict[str, Call]:
     """By what they do: the calls that everybody is asked to try, none of which does harm."""
+    outputs = world.stack.outputs
     source = {"Bucket": outputs["InputBucket"], "Key": KEY}
     result = {"Bucket": outputs["OutputBucket"], "Key": KEY}
     report = result | {"Key": KEY + ".error.json"}
@@ -75,14 +86,34 @@ def calls(outputs: Mapping[str, str]) -> dict[str, Call]:
     retries = {"QueueUrl": outputs["RetryQueueUrl"]}
     letters = {"QueueUrl": outputs["DeadLetterQueueUrl"]}
     table = {"TableName": outputs[TABLE]}
+    s3 = world.client("s3")
+    begun = [s3.create_multipart_upload(**each)["UploadId"] for each in (source, result)]
+    # Overwritten just now, so that the version can be spared.
+    version = s3.put_object(**result, Body=b"")["VersionId"]
+    s3.put_object(**result, Body=b"")
     return {
         "upload an image": ("s3", "put_object", source | {"Body": ""}),
         "read an image": ("s3", "get_object", source),
-        "delete an image": ("s3", "delete_object", source | {"Key": KEY + ".old"}),
+        "read the tags of an image": ("s3", "get_object_tagging", source),
+        "delete an image": ("s3", "delete_object", source | {"Key": OLD + ".png"}),
+        "abort a multipart upload of an image": _abort(source, begun[0]),
         "list the images": ("s3", "list_objects_v2", {"Bucket": source["Bucket"]}),
+        "list the results": ("s3", "list_objects_v2", {"Bucket": result["Bucket"]}),
         "write a result": ("s3", "put_object", result | {"Body": ""}),
+        "begin a multipart upload of a result": ("s3", "create_multipart_upload", result),
+        "abort a multipart upload of a result": _abort(result, begun[1]),
+        "tag a result": ("s3", "put_object_tagging", result | {"Tagging": {"TagSet": []}}),
         "read a result": ("s3", "get_object", result),
-        "delete a result": ("s3", "delete_object", result | {"Key": KEY + ".old"}),
+        **{
+            name: ("s3", "delete_object", result | {"Key": OLD + name.partition("*")[2]})
+            for name in TEST_RESULTS
+        },
+        "delete another result": ("s3", "delete_object", result | {"Key": OLD + ".webp"}),
+        "destroy a version of a result": (
+            "s3",
+            "delete_object",
+            result | {"VersionId": version},
+        ),
         "delete a report": ("s3", "delete_object", report),
         "read the bucket's policy": ("s3", "get_bucket_policy", {"Bucket": result["Bucket"]}),
         "write elsewhere": ("s3", "put_object", {"Bucket": OTHERS, "Key": KEY, "Body": ""}),
@@ -122,6 +153,10 @@ def calls(outputs: Mapping[str, str]) -> dict[str, Call]:
     }
 
 
+def _abort(where: Mapping[str, str], upload_id: str) -> Call:
+    return "s3", "abort_multipart_upload", {**where, "UploadId": upload_id}
+
+
 def _event() -> dict[str, str]:
     return {"Source": "probe", "DetailType": "Probe", "Detail": "{}"}
 
@@ -139,16 +174,15 @@ def world(shared: World) -> Iterator[World]:
 
 def test_an_administrator_may_do_all_of_it(world: World) -> None:
     """So what is refused to others is refused for who they are."""
-    outputs = world.stack.outputs
-    assert {name: _asked(world.client(call[0]), call) for name, call in calls(outputs).items()} == (
-        dict.fromkeys(calls(outputs), "allowed")
-    )
+    tried = calls(world)
+    answers = {name: asked(world.client(call[0]), call) for name, call in tried.items()}
+    assert answers == dict.fromkeys(tried, "allowed")
 
 
 @pytest.mark.parametrize("who", MAY)
 def test_each_may_do_its_own_work_and_no_more(world: World, who: str) -> None:
-    tried = calls(world.stack.outputs)
-    answers = _as_uploader(world) if who == "uploader" else probe(world, who, tried)
+    tried = calls(world)
+    answers = _as_uploader(world, tried) if who == "uploader" else probe(world, who, tried)
     assert {name for name, answer in answers.items() if answer == "allowed"} == MAY[who]
     # And nothing failed for another reason than that it was refused.
     assert set(answers.values()) <= {"allowed"} | REFUSED
@@ -173,28 +207,30 @@ def probe(world: World, function: str, tried: Mapping[str, Call]) -> dict[str, s
     return dict(json.loads(answer))
 
 
-def _as_uploader(world: World) -> dict[str, str]:
+def _as_uploader(world: World, tried: Mapping[str, Call]) -> dict[str, str]:
     """A user with the policy that the documentation gives for uploaders."""
     # The only policy on that page.
     [policy] = re.findall('```json\n({[^`]*"Statement".*?)```', OPERATIONS.read_text(), re.DOTALL)
     for output in ("InputBucket", "OutputBucket"):
         policy = policy.replace(f"<{output}>", world.stack.outputs[output])
-    iam, who = world.client("iam"), {"UserName": "uploader"}
+    stack = as_user(world, "uploader", policy)
+    return {name: asked(stack.client(call[0]), call) for name, call in tried.items()}
+
+
+def as_user(world: World, name: str, policy: str) -> LocalStack:
+    """The stack as a new user sees it, who has this policy."""
+    iam, who = world.client("iam"), {"UserName": name}
     iam.create_user(**who)
-    iam.put_user_policy(**who, PolicyName="upload", PolicyDocument=policy)
+    iam.put_user_policy(**who, PolicyName="only", PolicyDocument=policy)
     key = iam.create_access_key(**who)["AccessKey"]
-    stack = replace(
+    return replace(
         world.stack,
         aws_access_key_id=key["AccessKeyId"],
         aws_secret_access_key=key["SecretAccessKey"],
     )
-    return {
-        name: _asked(stack.client(call[0]), call)
-        for name, call in calls(world.stack.outputs).items()
-    }
 
 
-def _asked(client: Any, call: Call) -> str:
+def asked(client: Any, call: Call) -> str:
     """The answer to a call: "allowed", or the error's code."""
     try:
         getattr(client, call[1])(**call[2])
