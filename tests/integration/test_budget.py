@@ -1,19 +1,26 @@
 """The budget stops the spending, and a pause holds images back; both lose nothing."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import batched
 
 import pytest
+import time_machine
 
 from pixian_s3 import retry
 from pixian_s3.aws.s3 import Buckets
 from pixian_s3.batch import CRASHED, process_all
 from pixian_s3.errors import Unavailable
+from pixian_s3.job import Job
+from pixian_s3.process import Processor
 from tests.builders import picture
 from tests.integration.servers import Answer, refusal
 from tests.integration.world import World
 
 DAY = 24 * 3600
+PRICE = 0.5
 
 
 def spend(world: World, images: int, number: int = 0) -> int:
@@ -98,26 +105,43 @@ def test_the_next_day_continues_until_the_month_is_spent(world: World) -> None:
     assert len(world.output_keys()) == 3
 
 
-def test_parallel_lanes_exceed_it_by_one_image_each_at_most(world: World) -> None:
-    # Given three lanes of which none knows a price yet, and room for one image
-    world.configure(budget={"credits_per_day": 0.5})
-    lanes = [world._connect() for _ in range(3)]
-    jobs = [world.upload(f"{i}.jpg") for i in range(len(lanes))]
+def at_once(lanes: Sequence[Processor], jobs: Sequence[Job], world: World) -> None:
+    """Let each lane process a job, so that all calls are made at the same moment."""
+    rest = iter(list(zip(lanes, jobs, strict=True)))
 
-    def call_beside(others: int) -> None:
-        if others:
-            world.pixian.meanwhile = lambda: call_beside(others - 1)
-            lanes[others - 1].process(jobs[others - 1])
+    def others() -> None:
+        for lane, job in rest:
+            lane.process(job)
 
-    world.pixian.meanwhile = lambda: call_beside(2)
-    # When all call at the same moment, then once more
-    lanes[2].process(jobs[2])
+    world.pixian.meanwhile = others
+    others()
     world.pixian.meanwhile = lambda: None
-    assert len(world.pixian.calls) == 3
-    for i, lane in enumerate(lanes):
-        lane.process(world.upload(f"more-{i}.jpg"))
-    # Then each has made one call
-    assert len(world.pixian.calls) == 3
+
+
+def test_parallel_lanes_exceed_it_by_one_image_each_and_finish_when_it_is_raised(
+    world: World,
+) -> None:
+    # Given a budget of 10 credits, and 100 photos of half a credit for 4 lanes that know no price
+    world.configure(budget={"credits_per_day": 10})
+    lanes = [world._connect() for _ in range(4)]
+    jobs = [world.upload(f"{i}.jpg") for i in range(100)]
+    # When the lanes call at the same moments, until all photos were tried
+    for four in batched(jobs, len(lanes), strict=True):
+        at_once(lanes, four, world)
+    # Then the spending has stopped there, and the others say why they wait
+    calls = len(world.pixian.calls)
+    assert 10 - PRICE < calls * PRICE <= 10 + len(lanes) * PRICE
+    reasons = [str(line["image"].get("reason")) for line in world.log().lines if "image" in line]
+    held = [reason for reason in reasons if "budget (10 credits per day, UTC) is spent" in reason]
+    assert len(held) == len(jobs) - calls
+    # And when the live document raises it, all come to their results without being paid twice
+    world.configure(budget={"credits_per_day": 100})
+    waiting = [job for job, _ in world.waiting()]
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=1)):
+        for four in batched(waiting, len(lanes), strict=False):
+            at_once(lanes[: len(four)], four, world)
+    assert len(world.output_keys()) == len(world.pixian.calls) == len(jobs)
+    assert spent(world)["credits"] == len(jobs) * Decimal("0.5")
 
 
 @pytest.mark.parametrize("answer", [refusal(429), refusal(500), refusal(400), refusal(402)])
