@@ -36,6 +36,20 @@ def meanwhile(world: World, monkeypatch: pytest.MonkeyPatch, step: str, job: Job
     monkeypatch.setattr(Buckets, step, overtaken)
 
 
+def kill(world: World, monkeypatch: pytest.MonkeyPatch, owner: type, step: str, job: Job) -> None:
+    """Process a job in an environment that ends at this step, until another one may take over."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Leases, "release", lambda *_: None)
+        dying.setattr(owner, step, die)
+        with pytest.raises(KeyboardInterrupt):
+            world.process(job)
+    world.pass_deadline()
+
+
 def process_waiting(world: World) -> None:
     for job, _ in world.waiting():
         world.process(job)
@@ -229,16 +243,9 @@ def test_it_is_skipped_though_another_file_of_that_stem_came_between(world: Worl
 def test_a_killed_attempt_is_not_paid_for_again_though_the_format_changed_since(
     world: World, monkeypatch: pytest.MonkeyPatch, *, overtaken: bool
 ) -> None:
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
     older = world.upload(body=A)
     job = world.upload()
-    with monkeypatch.context() as dying:
-        dying.setattr(Leases, "release", die)
-        with pytest.raises(KeyboardInterrupt):
-            world.process(job)
-    world.pass_deadline()
+    kill(world, monkeypatch, Leases, "release", job)
     change_format(world)
     # Even if an older upload came first, which finds the lease as the killed attempt left it
     if overtaken:
@@ -286,16 +293,7 @@ def test_one_that_was_killed_while_it_was_given_up_is_a_dead_letter(
     # Given an image that was recorded as given up, but whose dead letter wasn't sent
     job = replace(world.upload(), failures=retry.MAX_FAILURES)
     world.pixian.answers = [refusal(503)]
-
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as dying:
-        dying.setattr(Queues, "send_dead_letter", die)
-        dying.setattr(Leases, "release", lambda *_: None)
-        with pytest.raises(KeyboardInterrupt):
-            world.process(job)
-    world.pass_deadline()
+    kill(world, monkeypatch, Queues, "send_dead_letter", job)
     # When its message comes again
     world.process(job)
     # Then
@@ -343,15 +341,7 @@ def test_a_killed_attempt_leaves_a_sidecar_to_the_next(
     world.configure(defaults={"pipeline": {"sidecar": True}})
     world.process(world.upload(body=A))
     job = world.upload(body=B)
-
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as dying:
-        dying.setattr(Buckets, "put_document", die)
-        with pytest.raises(KeyboardInterrupt):
-            world.process(job)
-    world.pass_deadline()
+    kill(world, monkeypatch, Buckets, "put_document", job)
     # When it comes again, even after a newer upload that was rejected
     world.process(world.upload(body=b"no image"))
     world.process(job)
@@ -367,15 +357,7 @@ def test_the_next_upload_completes_the_sidecar_of_a_killed_attempt(
     # Given a PNG without its sidecar, and a newer upload that becomes a JPEG
     world.configure(defaults={"pipeline": {"sidecar": True}})
     older = world.upload(body=A)
-
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as dying:
-        dying.setattr(Buckets, "put_document", die)
-        with pytest.raises(KeyboardInterrupt):
-            world.process(older)
-    world.pass_deadline()
+    kill(world, monkeypatch, Buckets, "put_document", older)
     change_format(world, pipeline={"sidecar": True})
     world.process(world.upload(body=B))
     assert sidecar_version(world) == older.version_id
