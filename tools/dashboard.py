@@ -81,15 +81,15 @@ def _functions(name: str, stat: str) -> list[Line]:
     return [_function(each, name, stat) for each in functions]
 
 
-def _expression(label: str, text: str) -> Line:
-    return Line(label, options={"expression": text})
+def _expression(id_: str, label: str, text: str) -> Line:
+    return Line(label, options={"id": id_, "expression": text})
 
 
 def _by_prefix(name: str, period: int) -> Line:
     """One line for each prefix, whichever there are."""
     schema = f"{{{NAMESPACE},service,prefix}}"
     search = f'{schema} MetricName="{name}" service="${{AWS::StackName}}"'
-    return _expression("${!PROP('Dim.prefix')}", f"SEARCH('{search}', 'Sum', {period})")
+    return _expression("each", "${!PROP('Dim.prefix')}", f"SEARCH('{search}', 'Sum', {period})")
 
 
 @dataclass(frozen=True)
@@ -196,8 +196,8 @@ ROWS = (
                     _PROCESSED.hidden("processed"),
                     # PaceFunction runs once a minute: so many minutes of this period have passed.
                     _ours("LanesAllowed", "minutes", "SampleCount").hidden("minutes"),
-                    _expression("images waiting", "w0 + w1 + w2"),
-                    _expression("minutes left", "(w0 + w1 + w2) * minutes / processed"),
+                    _expression("waiting", "images waiting", "w0 + w1 + w2"),
+                    _expression("left", "minutes left", "waiting * minutes / processed"),
                 ],
                 period=2 * FIVE_MINUTES,
                 numbers=True,
