@@ -187,7 +187,7 @@ class Processor:
                     key, existing = actual, self.buckets.head(actual)
                     check(key, existing.metadata if existing else None)
                 headers, own = cutout.answer.headers, source.metadata
-                about = metadata.of_result(job, settings, headers, own, prepared.source)
+                about = metadata.of_result(job, settings, headers, own, uploaded=prepared.source)
                 result = Result(key, cutout.file, cutout.mime_type, about, source.tags)
                 store.retry(partial(self.buckets.put_result, result, existing, check))
                 record, open_call = replace(record, unknown=record.unknown - 1), False

@@ -33,6 +33,7 @@ def stored(job: Job, **document: Any) -> dict[str, str]:
 LARGEST = (999_999_999, 999_999_999)
 CONVERTED = Conversion("image/jpeg", (5773, 4330), ("format", "pixels"))
 LONGEST = Conversion("image/jpeg", LARGEST, ("format", "max_pixels"))
+LONG_TOLD = Source("image/heif", LARGEST, 1, LONGEST)
 
 
 def source_key(key: str) -> str:
@@ -79,7 +80,7 @@ def test_the_source_is_named() -> None:
 @example("é" * 180)
 def test_metadata_of_any_key_is_what_s3_takes(key: str) -> None:
     job = make_job(key, version_id="v" * 64, sequencer="F" * 32, etag="0" * 38)
-    written = of_result(job, make_settings(), WORDY, {}, Source("image/heif", LARGEST, 1, LONGEST))
+    written = of_result(job, make_settings(), WORDY, {}, uploaded=LONG_TOLD)
     text = "".join(name + value for name, value in written.items())
     assert text.isascii()
     assert len(text) <= 2048
@@ -87,7 +88,7 @@ def test_metadata_of_any_key_is_what_s3_takes(key: str) -> None:
 
 def test_the_size_of_the_source_is_told_and_what_became_of_it() -> None:
     source = Source("image/heif", (8000, 6000), 1000, CONVERTED)
-    written = of_result(make_job(), make_settings(), {}, {}, source)
+    written = of_result(make_job(), make_settings(), {}, {}, uploaded=source)
     assert written["source-size"] == "8000x6000"
     assert written["source-converted"] == "image/jpeg 5773x4330 format,pixels"
     assert (source_size(written), source_converted(written)) == (source.size, CONVERTED)
@@ -149,6 +150,7 @@ def test_what_may_not(existing: dict[str, str], error: type[Exception]) -> None:
 
 def test_own_metadata_is_copied_as_far_as_it_fits() -> None:
     own = {"sku": "7", "source-key": "mine", "long": "x" * 2048, "word": "é"}
+    own["source-converted"] = "image/jpeg 1x1 format"
     copying = make_settings(defaults={"pipeline": {"copy_metadata": True}})
     copied = of_result(make_job(), copying, {}, own)
     assert copied == of_result(make_job(), make_settings(), {}, own) | {"sku": "7"}

@@ -44,6 +44,7 @@ def of_result(
     settings: Settings,
     headers: Mapping[str, str],
     own: Mapping[str, str],
+    *,
     uploaded: Source | None = None,
 ) -> dict[str, str]:
     """The user metadata of a result.
@@ -68,7 +69,8 @@ def of_result(
     merged = {name: value for name, value in (said | source).items() if value}
     for name, value in own.items() if settings.flag("pipeline.copy_metadata") else ():
         fits = _size(merged) + len(name) + len(value) <= MAX_METADATA_BYTES
-        if fits and value.isascii() and name not in merged:
+        # Without ours, the source's own would be taken for it.
+        if fits and value.isascii() and name not in merged and name != _CONVERTED:
             merged[name] = value
     return merged
 
