@@ -130,13 +130,13 @@ def _serialized(texts: Mapping[int, bytes], exposure: Mapping[int, Any]) -> byte
 
 def _dpi(image: Image.Image, exif: Image.Exif) -> tuple[float, float] | None:
     with suppress(TypeError, ValueError, ZeroDivisionError):
-        across, down = (float(number) for number in _stated_dpi(image, exif))
+        across, down = _stated_dpi(image, exif)
         if all(1 <= number <= _MAX_DPI for number in (across, down)):
             return across, down
     return None
 
 
-def _stated_dpi(image: Image.Image, exif: Image.Exif) -> tuple[Any, Any]:
+def _stated_dpi(image: Image.Image, exif: Image.Exif) -> tuple[float, float]:
     """What the file says; raises one of the errors above if it says nothing."""
     if unit := image.info.get("jfif_unit"):
         across, down = image.info["jfif_density"]
@@ -155,15 +155,15 @@ def _stated_dpi(image: Image.Image, exif: Image.Exif) -> tuple[Any, Any]:
 
 
 def _png_edits(file: IO[bytes], kept: Kept) -> list[tuple[int, int, bytes]]:
-    chunks = [*png.chunks(file)]
-    own, added = {chunk.kind for chunk in chunks}, b""
+    own, behind, added = set[bytes](), 0, b""
+    for chunk in png.chunks(file):
+        own.add(chunk.kind)
+        behind = behind or chunk.end  # of the header, which is the first chunk
     if kept.dpi and b"pHYs" not in own:
         across, down = (round(dpi / _METRES_PER_INCH) for dpi in kept.dpi)
         added += png.chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
     if kept.exif and b"eXIf" not in own:
         added += png.chunk(b"eXIf", kept.exif)
-    # Both may follow the header, which is the first chunk.
-    behind = chunks[0].end
     return [(behind, behind, added)] if added else []
 
 
