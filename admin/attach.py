@@ -1,7 +1,7 @@
 """Let an existing input bucket send its events to EventBridge: `make attach`."""
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from admin.errors import UserError, run
@@ -109,6 +109,41 @@ def described(bucket: str, before: Notifications, after: Notifications) -> Itera
         yield f"  {mark}  EventBridge, for all events"
 
 
+def show_and_change(
+    parser: argparse.ArgumentParser,
+    wanted: Callable[[Notifications], Notifications],
+    state: str,
+    consequence: str,
+    ask: Callable[[argparse.Namespace], None] = lambda _: None,
+) -> None:
+    """Show what a command changes about the notifications of the input bucket, then change it.
+
+    Args:
+        parser: The command's, with the options that it has besides those of all such commands.
+        wanted: Takes the present notifications and returns the ones to have.
+        state: What EventBridge is afterwards: on or off.
+        consequence: What follows from the change.
+        ask: Asks for consent, unless it is a dry run.
+    """
+    parser.add_argument("--dry-run", action="store_true", help="change nothing")
+    add_stack_option(parser)
+    arguments = parser.parse_args()
+    stack = chosen(arguments.stack)
+    bucket = existing_bucket(stack)
+    before = notifications(stack, bucket)
+    after = wanted(before)
+    print(*described(bucket, before, after), sep="\n")
+    if before == after:
+        print(f"EventBridge is {state} already.")
+        return
+    ask(arguments)
+    if arguments.dry_run:
+        print("Nothing was changed, because of DRY_RUN=1.")
+        return
+    change(stack, bucket, before, after)
+    print(f"EventBridge is {state}. {consequence}")
+
+
 def main() -> None:
     """Show the change, then make it."""
     parser = argparse.ArgumentParser(
@@ -116,21 +151,8 @@ def main() -> None:
         usage="%(prog)s [--dry-run] [--stack NAME]\n       make attach [DRY_RUN=1] [STACK=NAME]",
         description="Let an existing input bucket send its events to EventBridge.",
     )
-    parser.add_argument("--dry-run", action="store_true", help="change nothing")
-    add_stack_option(parser)
-    arguments = parser.parse_args()
-    stack = chosen(arguments.stack)
-    bucket = existing_bucket(stack)
-    before = notifications(stack, bucket)
-    after = attached(before)
-    print(*described(bucket, before, after), sep="\n")
-    if before == after:
-        print("EventBridge is on already.")
-    elif arguments.dry_run:
-        print("Nothing was changed, because of DRY_RUN=1.")
-    else:
-        change(stack, bucket, before, after)
-        print("EventBridge is on. It can take five minutes until S3 sends all events.")
+    consequence = "It can take five minutes until S3 sends all events."
+    show_and_change(parser, attached, "on", consequence)
 
 
 if __name__ == "__main__":

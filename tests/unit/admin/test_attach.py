@@ -91,8 +91,7 @@ def shop(
     boto3.client("s3").create_bucket(Bucket="shop", CreateBucketConfiguration=region)
     stack = Shop()
     stack.set(OTHERS)
-    for module in (attach, detach):
-        monkeypatch.setattr(module, "chosen", lambda _: stack)
+    monkeypatch.setattr(attach, "chosen", lambda _: stack)
     return stack
 
 
