@@ -342,6 +342,14 @@ def test_one_failure_too_many_ends_in_the_dead_letter_queue(world: World) -> Non
     assert "dead-letter queue" in world.report()["what_now"]
 
 
+def test_a_dead_letter_says_why_its_image_was_given_up(world: World) -> None:
+    world.pixian.answers = [refusal(429)]
+    log = world.process(replace(world.upload(), failures=retry.MAX_FAILURES))
+    queue = world.environment.dead_letter_queue_url
+    (message,) = world.sqs.receive_message(QueueUrl=queue)["Messages"]
+    assert json.loads(message["Body"])["reason"] == log.facts()["reason"] == world.report()["error"]
+
+
 def test_too_many_calls_of_unknown_outcome_end_in_the_dead_letter_queue(world: World) -> None:
     world.pixian.answers = [HTML] * 9
     job = world.upload()
