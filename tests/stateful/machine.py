@@ -7,7 +7,7 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.stateful.invocation import Stop
+from tests.stateful.invocation import Invocation, Stop
 from tests.stateful.ledger import Upload
 from tests.stateful.services import REPLIES, Message
 from tests.stateful.world import DAY, Fault, World, starve
@@ -47,20 +47,23 @@ BOUNDARIES = [
 ]
 WEAK = ["after pixian", "before put result"] * 12
 STOPS = st.builds(Stop, st.sampled_from(("pause", "kill")), st.sampled_from(BOUNDARIES + WEAK))
+OVERLAPS = ("before put result", "before put result", "after pixian", "before put report")
 
 
 # The first one is what Hypothesis takes for the simplest: what it can't leave out when it shrinks.
 WORK = {
     "nothing": 1,
     "wait": 1,
-    "upload": 4,
+    "upload": 3,
     "upload_two": 1,
-    "repeat": 3,
+    "spoil": 2,
+    "repeat": 4,
     "deliver": 5,
-    "stop": 10,
+    "stop": 8,
+    "overlap": 8,
     "resume": 6,
     "move": 2,
-    "interfere": 6,
+    "interfere": 3,
 }
 DISTURBANCES = {"configure": 3, "break": 6, "repair": 2, "user": 3, "restart": 1, "settle": 3}
 
@@ -88,9 +91,14 @@ class Attack(RuleBasedStateMachine):
 
     @initialize(
         sidecars=st.sampled_from(((True,), (False,), (True, False))),
-        without=st.sets(st.sampled_from(sorted(DISTURBANCES))),
+        # With many duplicates, few deliveries come to a call; with few, little is overtaken.
+        duplicated=st.sampled_from(((False, True), 5 * (False,) + (True,))),
+        without=st.just(set(DISTURBANCES)) | st.sets(st.sampled_from(sorted(DISTURBANCES))),
     )
-    def begin(self, sidecars: tuple[bool, ...], without: set[str]) -> None:
+    def begin(
+        self, sidecars: tuple[bool, ...], without: set[str], duplicated: tuple[bool, ...]
+    ) -> None:
+        self._duplicated = st.sampled_from(duplicated)
         self._sidecars = st.sampled_from(sidecars)
         disturbances = {name: n for name, n in DISTURBANCES.items() if name not in without}
         weights = WORK | disturbances
@@ -103,11 +111,13 @@ class Attack(RuleBasedStateMachine):
         possible: dict[str, object] = {
             "deliver": world.waiting,
             "stop": world.waiting,
+            "overlap": world.waiting,
             "resume": world.paused,
             "move": world.waiting or world.ledger.dead,
             "repeat": self._known(),
+            "spoil": self._with_result(),
             "repair": world.faults or world.late,
-            "interfere": self._busy(),
+            "interfere": self._busy() or self._foreign(),
             "user": world.known(),
             "restart": world.lanes,
         }
@@ -116,10 +126,14 @@ class Attack(RuleBasedStateMachine):
         if action == "nothing":
             return
         self._draw = data.draw
-        Attack.steps += 1
+        self._step()
         self._settled, self._judged = self._judged, False
         getattr(self, f"_{action}")()
         self._check()
+
+    @staticmethod
+    def _step() -> None:
+        Attack.steps += 1
 
     def _one[T](self, things: list[T]) -> T:
         return things[self._draw(st.integers(0, len(things) - 1))]
@@ -136,22 +150,75 @@ class Attack(RuleBasedStateMachine):
         keys = [self._draw(KEYS), self._draw(KEYS)]
         self.world.notify(*[self.world.upload(key, self._draw(CONTENTS)) for key in keys])
 
+    def _spoil(self) -> None:
+        """Upload a broken file over one that has its result, and let its event come next."""
+        self.world.notify(self.world.upload(self._one(self._with_result()).key, "broken"))
+        self._deliver_last()
+
+    def _with_result(self) -> list[Upload]:
+        stored = self.world.ledger.output.values()
+        return [each.upload for each in stored if each.kind == "result" and each.upload]
+
     def _repeat(self) -> None:
-        """Let S3 send an event once more."""
-        upload = self._one(self._known())
-        self.world.say(f"repeat the event of {upload}")
-        self.world.notify(upload)
+        """Let S3 send an event once more, which may come before all that waits.
+
+        Most often that of an upload whose result is still there although a newer one came.
+        """
+        newest = [uploads[-1] for uploads in self.world.ledger.uploads.values()]
+        known, results = self._known(), self._with_result()
+        overtaken = [each for each in known if each in results and each not in newest]
+        self._notify_again(self._one(known + 4 * overtaken))
+        if self._draw(st.booleans()):
+            self._deliver_last()
 
     def _stop(self) -> None:
         self._deliver(self._draw(STOPS))
 
     def _deliver(self, stop: Stop | None = None) -> None:
-        again = self._draw(st.booleans())
+        again = self._draw(self._duplicated)
         lane = self.world.lane(self._draw(st.integers(0, 2)))
         self.world.deliver(self._one(self.world.waiting), lane, stop, again=again)
 
+    def _overlap(self) -> None:
+        """Pause an invocation at a write or in its call, and let others be faster."""
+        before = len(self.world.paused)
+        self._deliver(Stop("pause", self._draw(st.sampled_from(OVERLAPS))))
+        if len(self.world.paused) == before:
+            return  # it didn't come to that
+        invocation = self.world.paused[-1]
+        self._step()
+        self._anticipate(invocation)
+        if self._draw(st.booleans()):
+            self._step()
+            self._continue(invocation)
+
+    def _anticipate(self, invocation: Invocation) -> None:
+        """A user, a duplicate or a newer upload comes before what a paused invocation does next."""
+        source = invocation.source
+        if source is None:
+            return  # it gives an upload up without having read it
+        match self._draw(st.sampled_from(("put", "put", "twin", "twin", "newer"))):
+            case "put":
+                self._put(self._aim(invocation))
+            case "twin":
+                self._notify_again(source)
+                self._deliver_last()
+            case _:
+                self.world.notify(self.world.upload(source.key, self._draw(CONTENTS)))
+                self._deliver_last()
+
+    def _notify_again(self, upload: Upload) -> None:
+        self.world.say(f"repeat the event of {upload}")
+        self.world.notify(upload)
+
+    def _deliver_last(self) -> None:
+        self._step()
+        self.world.deliver(self.world.waiting[-1], self.world.lane(0), None)
+
     def _resume(self) -> None:
-        paused = self._one(self.world.paused)
+        self._continue(self._one(self.world.paused))
+
+    def _continue(self, paused: Invocation) -> None:
         self.world.say(f"resume {paused.name}")
         self.world.run(paused, self._draw(st.none() | STOPS))
 
@@ -219,17 +286,35 @@ class Attack(RuleBasedStateMachine):
         elif action == "put":
             self._put(self._draw(st.sampled_from(RESULTS)))
         elif keys := [key for key, stored in output.items() if stored.kind == action]:
-            key = self._one(keys)
-            self.world.say(f"a user deletes {key} of {output[key].upload or 'their own'}")
-            self.world.user_deletes(key)
+            self._delete(self._one(keys))
+
+    def _delete(self, key: str) -> None:
+        of = self.world.ledger.output[key].upload or "their own"
+        self.world.say(f"a user deletes {key} of {of}")
+        self.world.user_deletes(key)
 
     def _interfere(self) -> None:
-        """A user puts an object where an invocation is about to store a result."""
-        source = self._one(self._busy())
-        self._put(source.key.split(".")[0] + self._draw(st.sampled_from((".png", ".png", ".jpg"))))
+        """A user puts an object where an invocation is about to store a result, or removes one."""
+        busy, foreign = self._busy(), self._foreign()
+        removes = self._draw(st.booleans()) if busy else True
+        if foreign and removes:
+            return self._delete(self._one(foreign))
+        return self._put(self._aim(self._one(busy)))
 
-    def _busy(self) -> list[Upload]:
-        return [each.source for each in self.world.paused if each.source]
+    def _aim(self, invocation: Invocation) -> str:
+        """The key at which an invocation is about to store a result, as far as that is known."""
+        if invocation.where.startswith("before put result"):
+            return invocation.where.split()[-1]
+        assert invocation.source
+        stem = invocation.source.key.split(".")[0]
+        return stem + self._draw(st.sampled_from((".png", ".png", ".jpg")))
+
+    def _foreign(self) -> list[str]:
+        output = self.world.ledger.output
+        return [key for key, stored in output.items() if stored.kind == "foreign"]
+
+    def _busy(self) -> list[Invocation]:
+        return [each for each in self.world.paused if each.source]
 
     def _put(self, key: str) -> None:
         if key in self.world.ledger.output:

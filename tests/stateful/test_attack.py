@@ -3,7 +3,7 @@
 import pytest
 
 from tests.builders import fresh_seed
-from tests.stateful.run_attack import attack, find
+from tests.stateful.run_attack import SABOTAGE_STEPS, attack, find
 from tests.stateful.sabotage import SABOTAGES
 
 
@@ -15,5 +15,6 @@ def test_a_few_hundred_steps_break_no_promise(seed: int) -> None:
 @pytest.mark.parametrize("seed", [fresh_seed()])
 @pytest.mark.parametrize("sabotage", SABOTAGES)
 def test_a_sabotage_is_found(sabotage: str, seed: int) -> None:
-    # It takes 2,000 steps at most, nearly always: a test must not fail for bad luck.
-    assert find(sabotage, seed, steps=10_000)
+    # Twice as many as it may take: about one seed in 200 needs more for one of the five, and a test
+    # must not fail for bad luck.
+    assert find(sabotage, seed, 2 * SABOTAGE_STEPS)
