@@ -175,6 +175,18 @@ def lanes(stack: LocalStack) -> tuple[int, int]:
     return reserved["ReservedConcurrentExecutions"], source["ScalingConfig"]["MaximumConcurrency"]
 
 
+def environment(stack: LocalStack) -> dict[str, str]:
+    """Environment variables with which boto3 and the SAM CLI use the local stack."""
+    return {
+        "AWS_ENDPOINT_URL": stack.endpoint_url,
+        "AWS_CA_BUNDLE": stack.ca_bundle,
+        "AWS_ACCESS_KEY_ID": stack.aws_access_key_id,
+        "AWS_SECRET_ACCESS_KEY": stack.aws_secret_access_key,
+        "AWS_DEFAULT_REGION": stack.region,
+        "SAM_CLI_TELEMETRY": "0",
+    }
+
+
 def picture(seed: int) -> bytes:
     """A small image unlike any with another seed: a disc on a plain ground."""
     image = Image.new("RGB", (96, 64), (240, 240, 240))

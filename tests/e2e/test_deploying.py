@@ -11,7 +11,7 @@ import pytest
 
 from admin import check_stack, credentials, delete, deploy, outputs, preflight
 from admin.errors import UserError
-from tests.e2e.conftest import World
+from tests.e2e.conftest import World, environment
 
 NAME = "second"
 
@@ -24,16 +24,7 @@ def command(
     capfd: pytest.CaptureFixture[str],
 ) -> Callable[..., str]:
     """Runs a command as in AWS, without a terminal; returns what it and the SAM CLI printed."""
-    stack = deployed.stack
-    settings = {
-        "AWS_ENDPOINT_URL": stack.endpoint_url,
-        "AWS_CA_BUNDLE": stack.ca_bundle,
-        "AWS_ACCESS_KEY_ID": stack.aws_access_key_id,
-        "AWS_SECRET_ACCESS_KEY": stack.aws_secret_access_key,
-        "AWS_DEFAULT_REGION": stack.region,
-        "SAM_CLI_TELEMETRY": "0",
-    }
-    for name, value in settings.items():
+    for name, value in environment(deployed.stack).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     # Only here may a deployment go to the local stack.
