@@ -47,6 +47,7 @@ CONFIGURATION: dict[str, Any] = {
         "p/as-is/": {"pipeline": {"convert": False}},
         "p/named/": {"pipeline": {"result_key": "{path}done/{stem}-cut{suffix}"}},
         "p/sidecar/": {"pipeline": {"sidecar": True}},
+        "p/bare/": {"pipeline": {"copy_exif": "none"}},
         "p/own/": {"pipeline": {"copy_metadata": True, "copy_tags": True}},
         "p/disabled/": {"pipeline": {"enabled": False}},
     },

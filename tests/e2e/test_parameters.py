@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from PIL import Image, ImageChops
+from PIL import ExifTags, Image, ImageChops
 
 from tests.e2e.conftest import CONFIGURATION, PHOTOGRAPHS, World
 
@@ -13,9 +13,10 @@ SIZE = (240, 160)
 
 
 def photograph(suffix: str = "PNG") -> bytes:
-    file = io.BytesIO()
+    file, rights = io.BytesIO(), Image.Exif()
+    rights[ExifTags.Base.Copyright] = "Zoe Lecka"
     with Image.open(PHOTOGRAPHS / "coffee.png") as image:
-        image.resize(SIZE).save(file, suffix)
+        image.resize(SIZE).save(file, suffix, exif=rights, dpi=(300, 300))
     return file.getvalue()
 
 
@@ -171,6 +172,15 @@ def test_copy_tags(results: Results) -> None:
         Bucket=results.world.stack.outputs["OutputBucket"], Key="p/own/cup.png"
     )
     assert found["TagSet"] == [{"Key": "owner", "Value": "studio"}]
+
+
+@pytest.mark.parametrize("name", ["", "jpeg/", "rebuild/", "keep/"])
+def test_copy_exif(results: Results, name: str) -> None:
+    with Image.open(io.BytesIO(results.stored(name)["Body"].read())) as image:
+        assert dict(image.getexif()) == {ExifTags.Base.Copyright: "Zoe Lecka"}
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.02)
+    with Image.open(io.BytesIO(results.stored("bare/")["Body"].read())) as image:
+        assert (dict(image.getexif()), image.info.get("dpi")) == ({}, None)
 
 
 def test_enabled(results: Results) -> None:
