@@ -74,11 +74,19 @@ class Answer:
         headers: The headers that consist of numbers; names are case-insensitive.
         seconds: The time from the call to the last byte.
         bytes: The size of the image as it is stored.
+        check: The signs of trouble in it, separated by commas; "ok" if there are none, empty if it
+            wasn't checked.
     """
 
     headers: Mapping[str, str]
     seconds: float
     bytes: int
+    check: str = ""
+
+    @property
+    def has_signs(self) -> bool:
+        """Whether there are signs of trouble."""
+        return self.check not in {"", "ok"}
 
     def credits(self, which: str) -> Decimal:
         """The credits in a header, "Charged" or "Calculated"; 0 if it is missing or implausible."""

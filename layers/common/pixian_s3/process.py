@@ -34,6 +34,7 @@ from pixian_s3.errors import (
     Unauthorized,
     Unavailable,
 )
+from pixian_s3.images.check import signs_of
 from pixian_s3.images.prepare import Prepared, finish, prepare
 from pixian_s3.job import Job
 from pixian_s3.lane import Lane
@@ -180,14 +181,20 @@ class Processor:
                 # 6. Store the result, even if its type is unexpected; then its sidecar.
                 warn = self.telemetry.warn
                 body = finish(cutout.file, cutout.mime_type, prepared, settings, files, warn)
-                cutout = cutout.with_file(body)
+                cutout = self._checked(cutout, key, settings).with_file(body)
                 check = partial(metadata.require_replaceable, job=job, settings=settings)
                 existing, suffix = found.result, cutout.suffix
                 if (actual := keys.result_key(job.key, suffix, settings)) != key:
                     key, existing = actual, self.buckets.head(actual)
                     check(key, existing.metadata if existing else None)
-                headers, own = cutout.answer.headers, source.metadata
-                about = metadata.of_result(job, settings, headers, own, uploaded=prepared.source)
+                about = metadata.of_result(
+                    job,
+                    settings,
+                    cutout.answer.headers,
+                    source.metadata,
+                    uploaded=prepared.source,
+                    check=cutout.answer.check,
+                )
                 result = Result(key, cutout.file, cutout.mime_type, about, source.tags)
                 store.retry(partial(self.buckets.put_result, result, existing, check))
                 record, open_call = replace(record, unknown=record.unknown - 1), False
@@ -318,6 +325,17 @@ class Processor:
         if wanted == "base64" and inputs.Base64.fits(prepared.size):
             return inputs.Base64(prepared.file)
         return inputs.Upload(prepared.file, keys.file_name(job.key), prepared.info.mime_type)
+
+    def _checked(self, cutout: Cutout, key: str, settings: Settings) -> Cutout:
+        """Note signs of trouble. Nothing that fails here may lose a result that was paid for."""
+        if not settings.flag("pipeline.check"):
+            return cutout
+        try:
+            signs = signs_of(cutout.file, cutout.answer.headers, settings)
+        except Exception as error:  # Pillow may raise anything
+            self.telemetry.warn(f"{key} wasn't checked for signs of trouble: {error}")
+            return cutout
+        return cutout.with_check(",".join(signs) or "ok")
 
     def _tidy(
         self, job: Job, progress: _Progress, error: PixianS3Error | None

@@ -123,6 +123,9 @@ def test_objects_of_others_and_sidecars_have_no_record(about: dict[str, str]) ->
         ("", ()),
         ("ok", ()),
         ("touches-the-border", ("touches the border",)),
+        ("nothing-kept", ("nothing kept",)),
+        ("touches-border,half-transparent", ("touches border", "half transparent")),
+        ("wrong-background,small-subject", ("wrong background", "small subject")),
         ("all-kept, half_transparent;", ("all kept", "half transparent")),
     ],
 )

@@ -1,5 +1,7 @@
 """One log line and one set of metrics for each attempt."""
 
+from dataclasses import replace
+
 import pytest
 from aws_lambda_powertools import Logger
 
@@ -75,6 +77,22 @@ def test_a_result_has_all_its_measures(capture: pytest.CaptureFixture[str]) -> N
         "InputBytes": 1000,
         "ResultBytes": 500,
     }
+
+
+@pytest.mark.parametrize(
+    ("check", "suspicious"), [("", 0), ("ok", 0), ("all-kept", 1), ("all-kept,small-subject", 1)]
+)
+def test_a_result_with_signs_of_trouble_is_counted_once_and_not_by_prefix(
+    check: str, suspicious: int, capture: pytest.CaptureFixture[str]
+) -> None:
+    attempt = processed()
+    assert attempt.answer
+    log = written(replace(attempt, answer=replace(attempt.answer, check=check)), capture)
+    assert log.total("ResultsSuspicious") == suspicious
+    assert log.facts().get("check", "") == check
+    assert ["prefix" in line for line in log.metrics if "ResultsSuspicious" in line] == (
+        [False] * suspicious
+    )
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,15 @@ def test_digests_are_those_of_the_results_that_exist(
     assert make_settings(defaults=defaults).digest == digest
 
 
+@pytest.mark.parametrize(
+    "pipeline", [{}, {"check": False}, {"check_min_fill": 9, "check_max_half_transparent": 9}]
+)
+def test_the_second_look_does_not_make_other_results(pipeline: dict[str, object]) -> None:
+    # With another digest, content that was uploaded again would be paid for again.
+    settings = make_settings(defaults={"test": True, "pipeline": pipeline})
+    assert settings.digest == "80f65706d935d3b9"
+
+
 @pytest.mark.parametrize("other", [{"test": False}, {"test": True, "max_pixels": 100}, {}])
 def test_other_values_have_other_digests(other: dict[str, object]) -> None:
     assert make_settings(defaults={"test": True}).digest != make_settings(defaults=other).digest

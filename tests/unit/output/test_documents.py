@@ -95,6 +95,16 @@ def test_credits_that_are_no_number_are_null(said: str) -> None:
     assert written({"pixian-credits-charged": said})["credits"]["charged"] is None
 
 
+@pytest.mark.parametrize(
+    ("check", "signs"),
+    [("", None), ("ok", []), ("all-kept", ["all-kept"]), ("one,two", ["one", "two"])],
+)
+def test_a_sidecar_lists_signs_of_trouble_and_tells_checked_from_unchecked(
+    check: str, signs: list[str] | None
+) -> None:
+    assert written(METADATA | {"check": check})["check"] == signs
+
+
 def test_what_only_the_first_attempt_knew_is_null() -> None:
     document = sidecar(make_job(), None, "shoes/a.png", METADATA)
     assert document["credits"]["charged"] == Decimal("0.2209")

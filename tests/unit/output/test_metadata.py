@@ -9,6 +9,7 @@ from requests.structures import CaseInsensitiveDict
 
 from pixian_s3.attempt import Conversion, Source
 from pixian_s3.errors import AlreadyDone, Rejected, Skipped
+from pixian_s3.images.check import SIGNS
 from pixian_s3.job import Job
 from pixian_s3.output.metadata import (
     of_result,
@@ -80,7 +81,9 @@ def test_the_source_is_named() -> None:
 @example("é" * 180)
 def test_metadata_of_any_key_is_what_s3_takes(key: str) -> None:
     job = make_job(key, version_id="v" * 64, sequencer="F" * 32, etag="0" * 38)
-    written = of_result(job, make_settings(), WORDY, {}, uploaded=LONG_TOLD)
+    written = of_result(
+        job, make_settings(), WORDY, {}, uploaded=LONG_TOLD, check=",".join(SIGNS)
+    )
     text = "".join(name + value for name, value in written.items())
     assert text.isascii()
     assert len(text) <= 2048
@@ -154,3 +157,10 @@ def test_own_metadata_is_copied_as_far_as_it_fits() -> None:
     copying = make_settings(defaults={"pipeline": {"copy_metadata": True}})
     copied = of_result(make_job(), copying, {}, own)
     assert copied == of_result(make_job(), make_settings(), {}, own) | {"sku": "7"}
+
+
+@pytest.mark.parametrize("check", ["", "ok", "all-kept"])
+def test_only_our_own_check_is_in_the_metadata_of_a_result(check: str) -> None:
+    copying = make_settings(defaults={"pipeline": {"copy_metadata": True}})
+    written = of_result(make_job(), copying, {}, {"check": "passed"}, check)
+    assert written.get("check", "") == check

@@ -136,6 +136,8 @@ def _measures(attempt: Attempt, seconds: float | None) -> dict[str, tuple[Metric
                 "InputBytes": (MetricUnit.Bytes, attempt.source.bytes),
                 "ResultBytes": (MetricUnit.Bytes, attempt.answer.bytes),
             }
+        if attempt.answer and attempt.answer.has_signs:
+            measures["ResultsSuspicious"] = (MetricUnit.Count, 1)
         if seconds is not None:
             measures["EndToEndLatency"] = (MetricUnit.Milliseconds, 1000 * seconds)
     return measures
@@ -172,6 +174,7 @@ def _facts(attempt: Attempt, seconds: float | None) -> dict[str, object]:
     if answer:
         facts |= {
             "result_bytes": answer.bytes,
+            "check": answer.check or None,
             "credits_charged": answer.headers.get("X-Credits-Charged"),
             "credits_calculated": answer.headers.get("X-Credits-Calculated"),
             "pixian_ms": round(1000 * answer.seconds),

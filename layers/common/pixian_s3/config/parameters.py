@@ -249,6 +249,27 @@ PIPELINE: tuple[Parameter, ...] = (
         "artist and the resolution (DPI); all adds the camera's settings and descriptions, but no "
         "position, serial numbers, previews or maker's notes.",
     ),
+    Parameter(
+        "check",
+        Boolean(),
+        default=True,
+        description="Looks for signs of trouble in each result, such as a background that isn't "
+        "transparent, and writes them to its metadata. It costs no credits.",
+    ),
+    Parameter(
+        "check_min_fill",
+        Integer(0, 100),
+        1,
+        "The least part of the result, in percent, that the box around the subject should cover; "
+        "less is a sign of trouble. 0 allows any.",
+    ),
+    Parameter(
+        "check_max_half_transparent",
+        Integer(0, 100),
+        15,
+        "The largest part of the subject, in percent and without its edges, that may be half "
+        "transparent; more is a sign of trouble. 100 allows any.",
+    ),
 )
 
 

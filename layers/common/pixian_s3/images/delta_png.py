@@ -58,7 +58,7 @@ def rebuild(delta: IO[bytes], original: IO[bytes], into: IO[bytes]) -> tuple[int
         upright = _upright(eight_bit(source).convert("RGB"), identify.orientation_of(source))
         profile = fitting_profile(source, "RGB")
     cutout = _edges(delta, upright.size)
-    cutout.paste(upright, mask=_from_original(cutout))
+    cutout.paste(upright, mask=from_original(cutout))
     cutout.save(into, "PNG", compress_level=_COMPRESS_LEVEL, icc_profile=profile)
     into.seek(0)
     return cutout.size
@@ -91,7 +91,7 @@ def _require_same_size(delta: tuple[int, int], original: tuple[int, int]) -> Non
         )
 
 
-def _from_original(delta: Image.Image) -> Image.Image:
+def from_original(delta: Image.Image) -> Image.Image:
     """A mask of the pixels to copy from the original, those of value 0x00FFFFFF."""
     red, green, blue, alpha = (
         delta.getchannel(band).point(lambda value, wanted=wanted: 255 * (value == wanted), "1")

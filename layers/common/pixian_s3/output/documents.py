@@ -95,6 +95,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - each is one part of the document
             "calculated": _decimal(metadata.get("pixian-credits-calculated", "")),
         },
         "test": metadata.get("pixian-test") == "true",
+        "check": _signs(metadata.get("check", "")),
         "parameters": dict(parameters) if parameters is not None else None,
         "seconds": {
             "pixian": answer.seconds if answer else None,
@@ -102,6 +103,11 @@ def sidecar(  # noqa: PLR0913, PLR0917 - each is one part of the document
         },
         "attempts": job.failures + 1,
     }
+
+
+def _signs(check: str) -> list[str] | None:
+    """The signs of trouble; None if the result wasn't checked."""
+    return [sign for sign in check.split(",") if sign != "ok"] if check else None
 
 
 def _source(job: Job) -> dict[str, Any]:

@@ -22,6 +22,7 @@ _SOURCE_SIZE = "source-size"
 _CONVERTED = "source-converted"
 _PARAMETERS = "parameters"
 _TEST = "pixian-test"
+_CHECK = "check"
 _FINAL = "final"
 _TIME = "source-time"
 _AGAIN = "source-again"
@@ -46,6 +47,7 @@ def of_result(
     own: Mapping[str, str],
     *,
     uploaded: Source | None = None,
+    check: str = "",
 ) -> dict[str, str]:
     """The user metadata of a result.
 
@@ -56,6 +58,7 @@ def of_result(
         own: The source's user metadata. It is copied as far as it fits if
             `pipeline.copy_metadata` is set; our names take precedence.
         uploaded: The source, whose size and conversion are told.
+        check: As in `attempt.Answer`.
     """
     said = {f"pixian-{name.lower()}": headers.get(f"X-{name}", "") for name in _HEADERS}
     source = {
@@ -65,12 +68,13 @@ def of_result(
         _CONVERTED: str(uploaded.converted) if uploaded and uploaded.converted else "",
         _PARAMETERS: settings.digest,
         _TEST: "true" if settings.flag("test") else "",
+        _CHECK: check,
     }
     merged = {name: value for name, value in (said | source).items() if value}
     for name, value in own.items() if settings.flag("pipeline.copy_metadata") else ():
         fits = _size(merged) + len(name) + len(value) <= MAX_METADATA_BYTES
         # Without ours, the source's own would be taken for it.
-        if fits and value.isascii() and name not in merged and name != _CONVERTED:
+        if fits and value.isascii() and name not in merged and name not in {_CONVERTED, _CHECK}:
             merged[name] = value
     return merged
 

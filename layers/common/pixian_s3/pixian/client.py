@@ -87,6 +87,10 @@ class Cutout:
         file.seek(0)
         return replace(self, file=file, answer=replace(self.answer, bytes=size))
 
+    def with_check(self, check: str) -> Self:
+        """This cutout with what `Answer.check` says."""
+        return replace(self, answer=replace(self.answer, check=check))
+
 
 class Pixian:
     """Pixian at one endpoint.
