@@ -108,9 +108,12 @@ test: $(LOCAL) $(PHOTOGRAPHS) ## run every test that needs no cloud account, wit
 
 # ---- longer runs ----------------------------------------------------------------------------
 
-.PHONY: bench simulate corpus faults attack verify-live pixian-credentials
+.PHONY: bench bench-check simulate corpus faults attack verify-live pixian-credentials
 bench: $(LOCAL) ## compare a minimal Lambda function with ours: calls, time, memory
 	@exec $(PYTHON) -m benchmarks.bench
+
+bench-check: $(DEV) $(PHOTOGRAPHS) ## measure how well signs of trouble find failed cutouts, and what it costs [SEED= COUNT=]
+	@exec $(PYTHON) -m benchmarks.check $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
 simulate: $(DEV) ## simulate how the pace follows a backlog, with models of AWS and Pixian [IMAGES= SECONDS= LIMIT= MAX= SEED= PLOT=1]
 	@exec $(PYTHON) -m benchmarks.simulate $(if $(IMAGES),--images $(IMAGES)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(LIMIT),--limit $(LIMIT)) $(if $(MAX),--most $(MAX)) $(if $(SEED),--seed $(SEED)) $(if $(PLOT),--plot)
