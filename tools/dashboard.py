@@ -187,7 +187,16 @@ ROWS = (
         "minutes late; `make status STACK=${AWS::StackName}` is exact.",
         [
             Widget("Alarms", 8, alarms=True),
-            Widget("Images", 4, [_PROCESSED, _REJECTED, _GIVEN_UP], period=None, numbers=True),
+            Widget(
+                "Images",
+                4,
+                [
+                    *(_PROCESSED, _REJECTED, _GIVEN_UP),
+                    _ours("ResultsSuspicious", "suspicious results"),
+                ],
+                period=None,
+                numbers=True,
+            ),
             Widget(
                 "How long still",
                 4,

@@ -183,6 +183,12 @@ def test_copy_exif(results: Results, name: str) -> None:
         assert (dict(image.getexif()), image.info.get("dpi")) == ({}, None)
 
 
+def test_check(results: Results) -> None:
+    beside = json.loads(results.world.result("p/sidecar/cup.png.json")["Body"].read())
+    assert beside["check"] == []
+    assert {each.metadata["check"] for each in results.endings.values()} == {"ok"}
+
+
 def test_enabled(results: Results) -> None:
     results.world.wait_for_attempts("p/disabled/cup.png", "skipped")
     assert results.world.result_keys("p/disabled/") == []

@@ -90,9 +90,14 @@ def test_a_result_with_signs_of_trouble_is_counted_once_and_not_by_prefix(
     log = written(replace(attempt, answer=replace(attempt.answer, check=check)), capture)
     assert log.total("ResultsSuspicious") == suspicious
     assert log.facts().get("check", "") == check
-    assert ["prefix" in line for line in log.metrics if "ResultsSuspicious" in line] == (
-        [False] * suspicious
-    )
+    by_prefix = {
+        metric["Name"]
+        for line in log.metrics
+        for directive in line["_aws"]["CloudWatchMetrics"]
+        if ["service", "prefix"] in directive["Dimensions"]
+        for metric in directive["Metrics"]
+    }
+    assert by_prefix == {"ImagesProcessed", "CreditsCharged"}
 
 
 @pytest.mark.parametrize(

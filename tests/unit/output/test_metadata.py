@@ -81,9 +81,7 @@ def test_the_source_is_named() -> None:
 @example("é" * 180)
 def test_metadata_of_any_key_is_what_s3_takes(key: str) -> None:
     job = make_job(key, version_id="v" * 64, sequencer="F" * 32, etag="0" * 38)
-    written = of_result(
-        job, make_settings(), WORDY, {}, uploaded=LONG_TOLD, check=",".join(SIGNS)
-    )
+    written = of_result(job, make_settings(), WORDY, {}, uploaded=LONG_TOLD, check=",".join(SIGNS))
     text = "".join(name + value for name, value in written.items())
     assert text.isascii()
     assert len(text) <= 2048
@@ -162,5 +160,5 @@ def test_own_metadata_is_copied_as_far_as_it_fits() -> None:
 @pytest.mark.parametrize("check", ["", "ok", "all-kept"])
 def test_only_our_own_check_is_in_the_metadata_of_a_result(check: str) -> None:
     copying = make_settings(defaults={"pipeline": {"copy_metadata": True}})
-    written = of_result(make_job(), copying, {}, {"check": "passed"}, check)
+    written = of_result(make_job(), copying, {}, {"check": "passed"}, check=check)
     assert written.get("check", "") == check

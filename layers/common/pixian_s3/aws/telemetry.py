@@ -130,16 +130,24 @@ def _measures(attempt: Attempt, seconds: float | None) -> dict[str, tuple[Metric
             "CreditsCalculated": (MetricUnit.Count, float(attempt.answer.credits("Calculated"))),
         }
     if attempt.outcome is Outcome.PROCESSED:
-        if attempt.answer and attempt.source:
-            measures |= {
-                "PixianLatency": (MetricUnit.Milliseconds, 1000 * attempt.answer.seconds),
-                "InputBytes": (MetricUnit.Bytes, attempt.source.bytes),
-                "ResultBytes": (MetricUnit.Bytes, attempt.answer.bytes),
-            }
-        if attempt.answer and attempt.answer.has_signs:
+        measures |= _measures_of_result(attempt, seconds)
+    return measures
+
+
+def _measures_of_result(
+    attempt: Attempt, seconds: float | None
+) -> dict[str, tuple[MetricUnit, float]]:
+    measures: dict[str, tuple[MetricUnit, float]] = {}
+    if attempt.answer and attempt.source:
+        measures = {
+            "PixianLatency": (MetricUnit.Milliseconds, 1000 * attempt.answer.seconds),
+            "InputBytes": (MetricUnit.Bytes, attempt.source.bytes),
+            "ResultBytes": (MetricUnit.Bytes, attempt.answer.bytes),
+        }
+        if attempt.answer.has_signs:
             measures["ResultsSuspicious"] = (MetricUnit.Count, 1)
-        if seconds is not None:
-            measures["EndToEndLatency"] = (MetricUnit.Milliseconds, 1000 * seconds)
+    if seconds is not None:
+        measures["EndToEndLatency"] = (MetricUnit.Milliseconds, 1000 * seconds)
     return measures
 
 

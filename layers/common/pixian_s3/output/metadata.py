@@ -40,7 +40,7 @@ _HEADERS = (
 )
 
 
-def of_result(
+def of_result(  # noqa: PLR0913 - the parts of a result
     job: Job,
     settings: Settings,
     headers: Mapping[str, str],
