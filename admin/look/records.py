@@ -14,7 +14,17 @@ from pixian_s3.output import metadata as user_metadata
 from pixian_s3.output.keys import REPORT_SUFFIX, sidecar_key
 
 _SWAPPED = range(5, 9)  # the EXIF orientations that lie on their side
-_NO_CHECK = {"", "none", "ok"}
+_NO_SIGN = {"", "ok"}
+SIGNS = {
+    "nothing-kept": "the result is empty",
+    "all-kept": "nothing was cut out",
+    "touches-border": "the subject is cut off",
+    "half-transparent": "much of the subject is half transparent",
+    "wrong-background": "the background isn't the one that was asked for",
+    "small-subject": "the subject fills little of the picture",
+}
+"""What the signs of trouble in `check` mean."""
+
 _REASONS = {
     "format": "Pixian doesn't take its file type",
     "pixels": "Pixian processes at most 25 million pixels",
@@ -293,9 +303,8 @@ def without_sidecars(listing: Sequence[Found]) -> list[Found]:
 
 
 def _signs(check: str) -> tuple[str, ...]:
-    """The signs of trouble in `check`, separated by commas or semicolons, in words."""
-    signs = (re.sub(r"[-_\s]+", " ", sign).strip() for sign in re.split("[,;]", check))
-    return tuple(sign for sign in signs if sign.lower() not in _NO_CHECK)
+    """The signs of trouble in `check`, in words; one that isn't known as it is."""
+    return tuple(SIGNS.get(sign, sign) for sign in check.split(",") if sign not in _NO_SIGN)
 
 
 def _in_words(converted: Conversion | None) -> str:

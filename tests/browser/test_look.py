@@ -60,7 +60,7 @@ def test_odd_results_come_first_then_the_failed_ones(page: Page) -> None:
     assert shown[0] == "odd.png"
     assert set(shown[1:3]) == {HOSTILE, "shoes/late.jpg"}
     assert set(shown[3:]) == {"scan.png", "shoes/plain.png", "shoes/cropped.png"}
-    expect(page.locator(".card").first).to_contain_text("touches the border")
+    expect(page.locator(".card").first).to_contain_text("the subject is cut off")
 
 
 def test_all_pictures_are_loaded(page: Page) -> None:
