@@ -258,6 +258,17 @@ def test_a_result_s_own_exif_data_after_its_pixels_count() -> None:
     assert written(moved, "image/png", Kept(KEPT.exif)) == moved
 
 
+def test_a_jpeg_whose_components_are_red_green_and_blue_gets_no_jfif_header() -> None:
+    # Without a header, decoders take the colours from the components' numbers.
+    adobe = encoded(flag(), "JPEG", keep_rgb=True)
+    bare = adobe[:2] + adobe[4 + int.from_bytes(adobe[4:6]) :]
+    assert b"Adobe" in adobe
+    assert b"Adobe" not in bare
+    result = written(bare, "image/jpeg", KEPT)
+    require_same_picture(bare, result)
+    assert b"JFIF" not in result
+
+
 def test_a_jpeg_of_adobe_s_colours_gets_no_jfif_header() -> None:
     result = written(ADOBE_JPEG, "image/jpeg", KEPT)
     require_same_picture(ADOBE_JPEG, result)

@@ -18,6 +18,7 @@ from pixian_s3.images import identify, png, ranges, structure
 MAX_EXIF_BYTES = 60_000
 """A little less than a segment of a JPEG holds."""
 
+_CHUNK_BYTES = 1 << 20
 _MAX_DPI = 65_535  # in a JPEG
 _METRES_PER_INCH = 0.0254
 _CENTIMETRES_PER_INCH = 2.54
@@ -92,7 +93,13 @@ def written(file: IO[bytes], mime_type: str, kept: Kept) -> IO[bytes]:
     """
     edits = _png_edits(file, kept) if mime_type == "image/png" else _jpeg_edits(file, kept)
     file.seek(0)
-    return ranges.spliced(file, *edits) if edits else file
+    if not edits:
+        return file
+    result = ranges.spliced(file, *edits)
+    while result.read(_CHUNK_BYTES):
+        pass  # what can fail must not fail during the upload
+    result.seek(0)
+    return result
 
 
 def _block(exif: Image.Exif, *, everything: bool) -> bytes:
@@ -168,18 +175,21 @@ def _png_edits(file: IO[bytes], kept: Kept) -> list[tuple[int, int, bytes]]:
 
 
 def _jpeg_edits(file: IO[bytes], kept: Kept) -> list[tuple[int, int, bytes]]:
-    edits, behind = [], _START
+    edits, behind, takes_header = [], _START, False
     own = set[bytes | int]()
     for marker, start in structure.jpeg_segments(file):
-        head = file.read(14)
+        head = file.read(15)
+        if marker in structure.SOF:
+            takes_header = head[7:8] == b"\1" or head[8:15:3] == b"\1\2\3"
         own |= {marker, head[2:7]}
         if marker == _APP0 and start == behind + 2:
             length = int.from_bytes(head[:2])
             behind = start + length
-            if kept.dpi and length >= len(head) and head[2:7] == b"JFIF\0" and not head[9]:
+            if kept.dpi and length >= 14 and head[2:7] == b"JFIF\0" and not head[9]:
                 edits.append((start + 9, start + 14, _density(kept.dpi)))
-    # With Adobe's segment, a new JFIF header could change how the colours are read.
-    if kept.dpi and not own & {b"JFIF\0", _APP14}:
+    # With Adobe's segment, or components of other numbers than JFIF's, a new header could change
+    # how the colours are read.
+    if kept.dpi and takes_header and not own & {b"JFIF\0", _APP14}:
         header = b"\xff\xe0\0\x10JFIF\0\1\2" + _density(kept.dpi) + b"\0\0"
         edits.append((_START, _START, header))
     if kept.exif and b"Exif\0" not in own:

@@ -9,7 +9,7 @@ from typing import IO
 
 from pixian_s3.attempt import Conversion, Source
 from pixian_s3.config.document import Settings
-from pixian_s3.errors import Rejected, Unavailable
+from pixian_s3.errors import Rejected, Unavailable, plain
 from pixian_s3.images import exif, identify
 from pixian_s3.images.exif import Kept
 from pixian_s3.images.identify import ImageInfo
@@ -112,7 +112,7 @@ def finish(  # noqa: PLR0913, PLR0917 - what it is made of, and two ways out
         return exif.written(result, mime_type, prepared.kept)
     except Exception as error:
         # The result was paid for.
-        warn(f"Copyright and resolution weren't copied to the result: {error!r}")
+        warn(f"Copyright and resolution weren't copied to the result: {plain(error)}")
         result.seek(0)
         return result
 

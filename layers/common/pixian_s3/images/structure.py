@@ -42,7 +42,9 @@ _MAX_RUN_LENGTH_PIXELS = 2_000_000
 """The largest run-length encoded BMP that is decoded: Pillow does it in Python, at 2 µs a run."""
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
-_SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+"""The markers of a JPEG's frame header."""
+
 # Baseline, extended and progressive, by Huffman's method and by arithmetic coding.
 _DECODABLE_SOF = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
 _PROGRESSIVE_SOF = {0xC2, 0xCA}
@@ -181,7 +183,7 @@ def _jpeg(file: IO[bytes]) -> Outline | None:
     for marker, _ in jpeg_segments(file):
         if marker == _SOS:
             scanned = int.from_bytes(file.read(3)[2:])
-        elif marker in _SOF and len(header := file.read(8)) == 8:
+        elif marker in SOF and len(header := file.read(8)) == 8:
             frame = _Frame(marker, *struct.unpack(">2xBHHB", header))
     # libjpeg goes over the pixels of a sequential JPEG only once, if its first scan has them all.
     if frame is None or frame.process in _PROGRESSIVE_SOF or scanned < frame.components:
