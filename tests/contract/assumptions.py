@@ -310,7 +310,7 @@ ASSUMPTIONS = (
     Assumption(
         "/account has creditPack, state (active or dormant), useBefore and credits; only what "
         "is left of the credits depends on it.",
-        ("pixian/account.py: credits_left", _STAND_IN + "api.py: _account"),
+        (PROGRAM + "pixian/account.py: credits_left", _STAND_IN + "api.py: _account"),
         checks.account,
     ),
 )
