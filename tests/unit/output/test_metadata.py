@@ -157,6 +157,21 @@ def test_own_metadata_is_copied_as_far_as_it_fits() -> None:
     assert copied == of_result(make_job(), make_settings(), {}, own) | {"sku": "7"}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("source-key", "source-sequencer", "source-version-id", "source-etag", "source-time"),
+        *("source-again", "source-size", "source-converted", "parameters", "pixian-test", "check"),
+        *("final", "pixian-credits-charged", "pixian-result-foreground"),
+    ],
+)
+def test_metadata_of_the_source_under_our_names_is_not_copied(name: str) -> None:
+    # As after `make backfill`, which knows neither version nor sequencer.
+    job = make_job(version_id=None, sequencer="")
+    copying = make_settings(defaults={"pipeline": {"copy_metadata": True}})
+    assert of_result(job, copying, {}, {name: "theirs"}) == of_result(job, copying, {}, {})
+
+
 @pytest.mark.parametrize("check", ["", "ok", "all-kept"])
 def test_only_our_own_check_is_in_the_metadata_of_a_result(check: str) -> None:
     copying = make_settings(defaults={"pipeline": {"copy_metadata": True}})

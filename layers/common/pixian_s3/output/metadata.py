@@ -26,7 +26,6 @@ _CHECK = "check"
 _FINAL = "final"
 _TIME = "source-time"
 _AGAIN = "source-again"
-_ONE_UPLOAD_SECONDS = 60
 _MAX_KEY_BYTES = 1024  # for the source's key; the other values need less than 700
 
 _HEADERS = (
@@ -38,6 +37,11 @@ _HEADERS = (
     "Input-Foreground",
     "Result-Foreground",
 )
+_OURS = {f"pixian-{name.lower()}" for name in _HEADERS} | {
+    *(_SOURCE_KEY, _SEQUENCER, _VERSION_ID, _ETAG, _SOURCE_SIZE, _CONVERTED, _PARAMETERS),
+    *(_TEST, _CHECK, _FINAL, _TIME, _AGAIN),
+}
+_ONE_UPLOAD_SECONDS = 60
 
 
 def of_result(  # noqa: PLR0913 - the parts of a result
@@ -56,7 +60,7 @@ def of_result(  # noqa: PLR0913 - the parts of a result
         settings: Its settings.
         headers: The headers of Pixian's answer; missing ones are left out.
         own: The source's user metadata. It is copied as far as it fits if
-            `pipeline.copy_metadata` is set; our names take precedence.
+            `pipeline.copy_metadata` is set, but not under our names.
         uploaded: The source, whose size and conversion are told.
         check: As in `attempt.Answer`.
     """
@@ -73,8 +77,8 @@ def of_result(  # noqa: PLR0913 - the parts of a result
     merged = {name: value for name, value in (said | source).items() if value}
     for name, value in own.items() if settings.flag("pipeline.copy_metadata") else ():
         fits = _size(merged) + len(name) + len(value) <= MAX_METADATA_BYTES
-        # Without ours, the source's own would be taken for it.
-        if fits and value.isascii() and name not in merged and name not in {_CONVERTED, _CHECK}:
+        # Also where ours is missing, the source's own would be taken for it.
+        if fits and value.isascii() and name not in _OURS:
             merged[name] = value
     return merged
 
