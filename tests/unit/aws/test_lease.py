@@ -126,7 +126,12 @@ def test_an_item_of_a_later_version_is_read_and_what_is_missing_has_defaults(
 ) -> None:
     leases._dynamodb.put_item(
         TableName="leases",
-        Item={"id": {"S": f"lease#{KEY}"}, "version": {"N": "9"}, "news": {"S": "x"}},
+        Item={
+            "id": {"S": f"lease#{KEY}"},
+            "version": {"N": "9"},
+            "news": {"S": "x"},
+            "gateway": {"N": "9"},
+        },
     )
     assert acquire(leases).record == Record()
 

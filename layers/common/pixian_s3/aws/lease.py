@@ -276,7 +276,7 @@ class Leases:
             "given_up": {"BOOL": record.given_up},
             "unknown": _number(record.unknown),
             "told": _number(record.told),
-            "gateway": _number(record.gateway),
+            "by_gateway": _number(record.gateway),
             "others": {"S": json.dumps(record.others)},
         }
         names = {f"#{name}": name for name in values}
@@ -317,7 +317,7 @@ def _read(item: "dict[str, AttributeValueTypeDef]") -> Record:
         given_up=_flag(item, "given_up"),
         unknown=_integer(item, "unknown"),
         told=_integer(item, "told"),
-        gateway=_integer(item, "gateway"),
+        gateway=_integer(item, "by_gateway"),
         others=tuple(OtherUpload(*each) for each in json.loads(_text(item, "others") or "[]")),
     )
 
