@@ -61,7 +61,7 @@ class Store:
 
     def has_sidecar(self, job: Job, key: str) -> bool:
         """Whether a result has a sidecar, which must not describe the result before it."""
-        sidecar = self.buckets.head(keys.sidecar_key(key))
+        sidecar = self._head_sidecar(key)
         return sidecar is not None and not metadata.is_of_other_source(sidecar.metadata, job)
 
     def repair_sidecar(self, job: Job, key: str, result: Head, settings: Settings) -> None:
@@ -69,7 +69,7 @@ class Store:
         if metadata.is_of_other_source(result.metadata, job):
             return
         made_from = metadata.upload_of(result.metadata, job)
-        sidecar = self.buckets.head(keys.sidecar_key(key))
+        sidecar = self._head_sidecar(key)
         if sidecar and metadata.is_of_upload(sidecar.metadata, made_from):
             return
         if settings.flag("pipeline.sidecar") or sidecar:
@@ -77,6 +77,11 @@ class Store:
             form = settings.form if same else None
             document = documents.sidecar(made_from, form, key, result.metadata)
             self.put_sidecar(made_from, key, document)
+
+    def _head_sidecar(self, key: str) -> Head | None:
+        at = keys.sidecar_key(key)
+        # With a longer key, S3 would refuse the request.
+        return self.buckets.head(at) if len(at.encode()) <= keys.MAX_KEY_BYTES else None
 
     def remove_test_result(self, job: Job, suffix: str, before: Record, settings: Settings) -> None:
         """Remove a test result that a live one doesn't replace, because its suffix is another one.
