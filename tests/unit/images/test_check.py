@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw
 
-from pixian_s3.images import check
+from pixian_s3.images import check, identify
 from pixian_s3.images.check import Box, CannotLook, Size, look, said_in, signs_of
 from tests.builders import fresh_seed, make_settings
 
@@ -304,8 +304,13 @@ def test_a_large_result_is_looked_at_in_few_pixels() -> None:
 def test_a_huge_or_damaged_result_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CannotLook, match="decoded"):
         look(io.BytesIO(encoded(photograph()).getvalue()[:300]))
+    # Of many lines, each takes memory of its own.
+    monkeypatch.setattr(identify, "MAX_LINES", 299)
+    with pytest.raises(CannotLook, match="400 x 300 pixels"):
+        look(encoded(subject()))
+    monkeypatch.undo()
     monkeypatch.setattr(check, "MAX_PIXELS", 399 * 300)
-    with pytest.raises(CannotLook, match="more than 119,700 pixels"):
+    with pytest.raises(CannotLook, match="400 x 300 pixels"):
         look(encoded(subject()))
 
 

@@ -182,8 +182,8 @@ def look(file: IO[bytes], *, delta: bool = False) -> Picture:
     try:
         with identify.opened(file, otherwise=identify.DAMAGED) as image:
             size = Size(*image.size)
-            if size.width * size.height > MAX_PIXELS:
-                raise CannotLook(f"It has more than {MAX_PIXELS:,} pixels.")
+            if size.width * size.height > MAX_PIXELS or size.height > identify.MAX_LINES:
+                raise CannotLook(f"It has {size.width:,} x {size.height:,} pixels.")
             image.draft("RGB", _reduced(size))
             image.load()
             is_jpeg = image.format in {"JPEG", "MPO"}
