@@ -26,6 +26,7 @@ FEWEST_RETRY_LANES = 2
 """The lowest MaximumConcurrency that SQS allows."""
 
 FEWEST_LANES = FEWEST_RETRY_LANES + 1
+"""The lowest value of StartConcurrency and MaxConcurrency: UploadFunction needs one, too."""
 
 EMPTY_SECONDS = 180
 """A batch has finished when the retry queue was empty for so long, delayed messages included. SQS's
