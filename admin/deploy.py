@@ -78,9 +78,21 @@ def ask(parameter: Parameter) -> str:
 
 
 def plan(
-    target: Target, stack: Described | None, before: Mapping[str, str], after: Mapping[str, str]
+    target: Target,
+    stack: Described | None,
+    known: Mapping[str, Parameter],
+    before: Mapping[str, str],
+    after: Mapping[str, str],
 ) -> Iterator[str]:
-    """What the deployment does, a line each."""
+    """What the deployment does, a line each.
+
+    Args:
+        target: Where it goes.
+        stack: The stack as it is; None if there is none.
+        known: The template's parameters.
+        before: Their values in the stack, or else the defaults.
+        after: Their values in the deployment.
+    """
     if stack is None:
         parts = "buckets, queues, functions, alarms and a dashboard"
         yield f"Creates the stack {target.stack_name}: {parts}."
@@ -88,7 +100,10 @@ def plan(
     else:
         yield f"Updates the stack {target.stack_name}. Published configurations and files stay."
     for name, value in after.items():
-        if before.get(name) != value:
+        if stack is not None and name not in before:
+            # Its default may change what the stack does, so say what it is for.
+            yield f"  {name}: {value or '(empty)'}, a new parameter. {known[name].description}"
+        elif before.get(name) != value:
             old = f"{before[name] or '(empty)'} -> " if name in before else ""
             yield f"  {name}: {old}{value or '(empty)'}"
 
@@ -151,7 +166,7 @@ def deploy(
         require_answers(missing, yes=yes)
     wanted |= {each.name: ask(each) for each in missing}
     defaults = {each.name: each.default for each in known.values() if each.default is not None}
-    print("\n".join(plan(target, stack, defaults | deployed, wanted)))
+    print("\n".join(plan(target, stack, known, deployed if stack else defaults, wanted)))
     confirm("Deploy?", yes=yes)
     Answers(name, target.region, wanted).save(ANSWERS)
     build(wanted["Architecture"])

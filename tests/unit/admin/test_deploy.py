@@ -154,6 +154,8 @@ def test_the_values_of_the_deployed_stack_are_the_defaults(
     assert "Updates the stack pixian-s3." in told
     assert "  MaxConcurrency: 50 -> 60\n" in told
     assert "AlarmTopicArn" not in told
+    # And what the new version adds is explained.
+    assert "  KeepOldVersionsDays: 30, a new parameter. The number of days to keep" in told
 
 
 def test_the_answers_are_kept_for_a_stack_that_does_not_exist_yet(

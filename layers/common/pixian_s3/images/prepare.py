@@ -77,7 +77,7 @@ def prepare(file: IO[bytes], settings: Settings, files: ExitStack) -> Prepared:
     return Prepared(converted, _size(converted), sent, replace(source, converted=why), kept)
 
 
-def finish(  # noqa: PLR0913, PLR0917 - what it is made of, and two ways out
+def finish(  # noqa: PLR0913, PLR0917 - all that a result is made of
     answer: IO[bytes],
     mime_type: str,
     prepared: Prepared,
