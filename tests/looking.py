@@ -59,7 +59,8 @@ class Buckets:
         """Store an error report."""
         document = {
             "error": error,
-            "what_now": "Fix the file or the configuration, then upload the file again.",
+            "what_now": "Do what the error says. "
+            "The file isn't processed again until you upload it again.",
             "pixian": None,
             "source": {
                 "key": key,

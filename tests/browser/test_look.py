@@ -76,7 +76,7 @@ def test_names_and_errors_from_outside_are_text(page: Page) -> None:
     expect(card).to_contain_text(f"It is damaged: {HOSTILE}")
     card.click()
     expect(page.locator("#name")).to_have_text(HOSTILE)
-    expect(page.locator("#facts")).to_contain_text("Fix the file or the configuration")
+    expect(page.locator("#facts")).to_contain_text("Do what the error says")
     assert page.locator("img[src=x]").count() == 0
 
 

@@ -26,7 +26,8 @@ def test_a_report_says_why_and_what_to_do_about_which_upload() -> None:
     error = Rejected("Unreadable.", status=400, code=1006)
     assert error_report(job, error, {"test": "true"}) == {
         "error": "Unreadable.",
-        "what_now": "Fix the file or the configuration, then upload the file again.",
+        "what_now": "Correct the file or its parameters, as Pixian's message says. "
+        "The file isn't processed again until you upload it again.",
         "more": "https://pixian.ai/api",
         "pixian": {"status": 400, "code": 1006},
         "source": {
@@ -46,6 +47,14 @@ def test_what_is_unknown_is_null() -> None:
     report = error_report(make_job(event_time=0.0), Rejected("No image."), {})
     assert (report["source"]["uploaded_at"], report["pixian"]) == (None, None)
     assert json.loads(json.dumps(report)) == report
+
+
+def test_a_report_on_an_image_that_pixian_never_saw_leaves_the_advice_to_the_error() -> None:
+    report = error_report(make_job(), Rejected("It would overwrite b. Rename one of the two."), {})
+    assert report["what_now"] == (
+        "Do what the error says. The file isn't processed again until you upload it again."
+    )
+    assert report["more"] is None
 
 
 def test_only_a_report_on_a_dead_letter_says_so() -> None:

@@ -14,7 +14,7 @@ REPORT_VERSION = 1
 """The version of error reports. Fields may be added without a new version."""
 
 API_PAGE = "https://pixian.ai/api"
-"""Pixian's page on formats, limits, parameters and errors, for those who read a report."""
+"""Pixian's page on formats, limits, parameters and errors, for images that Pixian refused."""
 
 _BOX = ("top", "left", "width", "height")
 _SIZE = ("width", "height")
@@ -31,7 +31,7 @@ def error_report(job: Job, error: PixianS3Error, parameters: Mapping[str, str]) 
     return {
         "error": str(error),
         "what_now": _what_now(error),
-        "more": API_PAGE if isinstance(error, Rejected) else None,
+        "more": API_PAGE if isinstance(error, Rejected) and error.status else None,
         "pixian": {"status": error.status, "code": error.code}
         if isinstance(error, Rejected) and error.status
         else None,
@@ -49,7 +49,12 @@ def error_report(job: Job, error: PixianS3Error, parameters: Mapping[str, str]) 
 
 def _what_now(error: PixianS3Error) -> str:
     if isinstance(error, Rejected):
-        return "Fix the file or the configuration, then upload the file again."
+        advice = (
+            "Correct the file or its parameters, as Pixian's message says."
+            if error.status
+            else "Do what the error says."
+        )
+        return f"{advice} The file isn't processed again until you upload it again."
     if isinstance(error, NotFound):
         return "Upload the file again if you still need its cutout."
     return (
