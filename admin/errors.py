@@ -1,5 +1,6 @@
 """Errors that the person at the terminal can fix."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import ClassVar
@@ -23,6 +24,12 @@ def run(main: Callable[[], None]) -> None:
     """Run a command; show errors of the user and of AWS without a traceback."""
     try:
         main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has left, such as `head`. Python would complain once more at its
+        # end, when it writes out what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
