@@ -87,7 +87,8 @@ class AwsStack:
         except (ClientError, BotoCoreError) as error:
             raise UserError(
                 f"Can't find the stack {name}: {error}\n"
-                "Check its name, your AWS credentials and the region (AWS_DEFAULT_REGION)."
+                "Check its name, your AWS credentials and the region, for example with "
+                "AWS_PROFILE=default and REGION=eu-central-1."
             ) from error
         # A stack whose creation failed has none.
         outputs = {
@@ -133,7 +134,12 @@ def chosen(name: str | None) -> Stack:
         UserError: there is none.
     """
     if name:
-        return AwsStack.find(name)
+        try:
+            return AwsStack.find(name)
+        except UserError as error:
+            if running_here(STACK_FILE):
+                raise UserError(f"{error} To use the local stack, leave STACK= out.") from error
+            raise
     if stack := running_here(STACK_FILE):
         return stack
     raise UserError(

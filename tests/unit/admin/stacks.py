@@ -12,6 +12,16 @@ from tests.unit.admin.appconfig import FakeAppConfig
 
 NAME = "pixian-s3"
 REGION = "eu-central-1"
+LOCAL = (
+    "endpoint_url",
+    "ca_bundle",
+    "region",
+    "stack_name",
+    "pixian_endpoint",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+)
+"""What a `LocalStack` has beside its outputs."""
 
 
 def client_error(code: str, message: str = "") -> ClientError:
