@@ -45,7 +45,7 @@ function shortFacts(record) {
     record.result_size && size(record.result_size),
     !failed(record) && !record.test && record.credits && `${record.credits} credits${madeUp}`,
     record.seconds !== null && seconds(record.seconds),
-    record.share !== null && `${percent(record.share)} filled`,
+    record.share !== null && `box ${percent(record.share)}`,
   ].filter(Boolean).join(" · ");
 }
 
@@ -67,12 +67,13 @@ function facts(record) {
     ["Since upload", record.seconds !== null && seconds(record.seconds)],
     ["At Pixian", record.pixian_seconds !== null && seconds(record.pixian_seconds)],
     ["Credits", failed(record) ? null : creditsOf(record)],
+    ["Check", record.checked && !odd(record) && "no signs of trouble"],
     ["Pixian's answer", record.status && `HTTP ${record.status}`],
     ["Size uploaded", original && size(original)],
     ["Sent as", record.converted],
     ["Size sent", !record.converted && record.input_size && String(record.input_size) !== String(original) && size(record.input_size)],
     ["Size of the result", record.result_size && size(record.result_size)],
-    ["Foreground fills", record.share !== null && `${percent(record.share)} of the result`],
+    ["Foreground's box", record.share !== null && `${percent(record.share)} of the result`],
     ["Preview", record.before?.preview && `Browsers can't show ${record.before.preview}, so this is a copy in another format.`],
     ["Original not shown", !failed(record) && record.before_missing],
     ["Result not shown", record.after_missing],
@@ -125,6 +126,8 @@ function card(record, index) {
     frame,
     element("div", { className: "text" },
       element("b", { text: shortened(nameOf(record)), title: nameOf(record) }),
+      record.result && record.source && record.source !== record.result
+        && element("small", { className: "from", text: `from ${shortened(record.source)}`, title: record.source }),
       badges(record),
       failed(record) && element("span", { className: "why", text: record.error }),
       element("small", { text: shortFacts(record) })));

@@ -108,6 +108,7 @@ class Record:
         what_now: What to do about it.
         status: The status of Pixian's answer, if that was the reason.
         check: Signs of trouble in the result.
+        checked: Whether the result was checked for them.
         test: Whether the result was made in test mode.
         finished: When the result or report was written.
         seconds: From the upload to the result.
@@ -139,6 +140,7 @@ class Record:
     what_now: str = ""
     status: int | None = None
     check: Sequence[str] = ()
+    checked: bool = False
     test: bool = False
     finished: datetime | None = None
     seconds: float | None = None
@@ -222,6 +224,7 @@ def of_result(
         version=metadata.get("source-version-id", ""),
         etag=metadata.get("source-etag", ""),
         check=_signs(metadata.get("check", "")),
+        checked=bool(metadata.get("check")),
         test=metadata.get("pixian-test") == "true",
         finished=found.modified,
         # The same content may have been uploaded again after the result was made.

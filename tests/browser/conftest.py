@@ -21,6 +21,10 @@ def browser() -> Iterator[Browser]:
     if path is None:
         pytest.skip(_MISSING)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
+        browser = playwright.chromium.launch(
+            executable_path=path,
+            # Most desktops show them, and they take room.
+            ignore_default_args=["--hide-scrollbars"],
+        )
         yield browser
         browser.close()

@@ -102,7 +102,7 @@ def test_sorts_by_credits_latency_and_the_share_of_the_picture(page: Page) -> No
     page.get_by_label("Sort").select_option("Slowest first")
     assert names(page)[0] == "shoes/cropped.png"
     expect(page.locator(".card").first).to_contain_text("25.4 s")
-    page.get_by_label("Sort").select_option("Largest foreground first")
+    page.get_by_label("Sort").select_option("Largest box first")
     assert names(page)[0] == "shoes/cropped.png"
     page.get_by_label("Sort").select_option("By name")
     assert names(page) == sorted(names(page))
@@ -201,6 +201,46 @@ def test_a_cropped_result_lies_where_it_was_cut_out(page: Page) -> None:
     assert after["x"] - before["x"] == pytest.approx(before["width"] / 4, abs=1)
 
 
+def test_a_scrollbar_of_the_page_hides_nothing_of_an_image(page: Page) -> None:
+    page.set_viewport_size({"width": DESKTOP[0], "height": 400})
+    width = "document.documentElement.clientWidth"
+    assert page.evaluate(f"{width} < innerWidth")
+    page.locator(".card", has_text="plain.png").click()
+    for part in ("#close", "#label-after", "#facts"):
+        box = page.locator(part).bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= page.evaluate(width)
+
+
+def test_a_card_names_the_result_and_what_was_uploaded_if_they_differ(
+    page: Page, index: Path
+) -> None:
+    card = page.locator(".card", has_text="plain.png")
+    expect(card.locator("b")).to_have_text("shoes/plain.png")
+    expect(card).to_contain_text("from shoes/plain.jpg")
+    index.write_text(index.read_text().replace("shoes/plain.jpg", "shoes/plain.png"))
+    page.reload()
+    expect(card).not_to_contain_text("from")
+
+
+def test_the_area_of_the_foregrounds_box_is_called_that(page: Page) -> None:
+    card = page.locator(".card", has_text="plain.png")
+    expect(card).to_contain_text("box 25\u00a0%")
+    card.click()
+    expect(page.locator("#facts")).to_contain_text("Foreground's box25\u00a0% of the result")
+
+
+def test_the_details_say_if_a_check_found_no_sign_of_trouble(page: Page) -> None:
+    facts = page.locator("#facts")
+    page.locator(".card", has_text="plain.png").click()
+    expect(facts).to_contain_text("no signs of trouble")
+    page.keyboard.press("Escape")
+    for name in ("odd.png", "cropped.png"):  # one with signs, one that wasn't checked
+        page.locator(".card", has_text=name).click()
+        expect(facts).not_to_contain_text("no signs of trouble")
+        page.keyboard.press("Escape")
+
+
 def test_any_background_shows_behind_a_transparent_result(page: Page) -> None:
     def background() -> str:
         shown = page.locator(".card", has_text="plain.png").locator(".ground")
@@ -262,14 +302,14 @@ def test_two_fingers_zoom_on_a_phone(phone: Page) -> None:
 
 @pytest.mark.parametrize("card", ["odd.png", "shoes/late.jpg", HOSTILE])
 def test_nothing_sticks_out_on_a_phone(phone: Page, card: str) -> None:
-    wide = "document.documentElement.scrollWidth"
-    assert phone.evaluate(wide) == PHONE[0]
+    page = "document.documentElement"
+    assert phone.evaluate(f"{page}.scrollWidth <= {page}.clientWidth < {PHONE[0]}")
     phone.locator(".card", has_text=card).click()
     for part in ("#view", "#facts", "#close", "#next"):
         box = phone.locator(part).bounding_box()
         assert box
         assert box["x"] >= 0
-        assert box["x"] + box["width"] <= PHONE[0]
+        assert box["x"] + box["width"] <= phone.evaluate(f"{page}.clientWidth")
         assert box["y"] + box["height"] <= PHONE[1]
     phone.locator("#close").click()
     expect(phone.locator("#viewer")).not_to_be_visible()
