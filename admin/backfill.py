@@ -23,7 +23,7 @@ from admin.config import document_in_force
 from admin.errors import UserError, run
 from admin.listing import KEPT_SECONDS, Group, Metadata, Wanted, Work, find, inventoried, listed
 from admin.sending import Queue, send, stopping
-from admin.stack import Stack, add_stack_option, chosen, prices_are_real
+from admin.stack import LocalStack, Stack, add_stack_option, chosen, prices_are_real
 from admin.terminal import confirm
 from admin.text import escaped
 from pixian_s3.config.document import Budget, Configuration
@@ -411,6 +411,9 @@ class Backfill:
                 "The log says why (image.reason)."
             )
         print(f"{self._spent(charged)} since the start, other images of this stack included")
+        if results:
+            name = "" if isinstance(self._stack, LocalStack) else f" STACK={self._stack.stack_name}"
+            print(f"To see the newest results, those to look at closer first: make look{name}")
 
     def _spent(self, before: Decimal) -> str:
         return f"{self._charged() - before:,f} credits{self._made_up}"

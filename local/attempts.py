@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+from admin.look.records import signs_in_words
 from admin.stack import Stack
 from admin.text import column, escaped, shortened
 
 _POLL_SECONDS = 0.5
+_MADE_UP = " (made-up price)"
+_PRICE_COLUMNS = 31
 
 
 class AttemptLog:
@@ -48,26 +51,30 @@ class AttemptLines:
     """Formats attempts as lines that end with a running total.
 
     Args:
-        prices: Whether to show credits.
+        prices: Whether prices are real; with the fake Pixian, they are marked as made up.
     """
 
     def __init__(self, *, prices: bool) -> None:
-        self._prices = prices
+        self._made_up = "" if prices else _MADE_UP
         self._outcomes = Counter[str]()
         self._credits = Decimal(0)
+        self._closer = 0
 
     def line(self, record: dict[str, Any]) -> str:
         """Format a log record, and count it."""
         image = record["image"]
         self._outcomes[image["outcome"]] += 1
         self._credits += Decimal(image.get("credits_charged") or 0)
+        self._closer += bool(signs_in_words(image.get("check", "")))
         start = f"{record['timestamp'][11:19]}  {image['outcome']:9}  {column(image['key'])}"
         return "  ".join([start, *self._details(image), f"[{self._total()}]"])
 
     def _details(self, image: dict[str, Any]) -> Iterator[str]:
         if image["outcome"] == "processed":
             yield _times(image)
-            yield from self._price(image)
+            yield f"{self._price(image):{_PRICE_COLUMNS}}"
+            if signs := signs_in_words(image.get("check", "")):
+                yield f"look closer: {escaped('; '.join(signs))}"
             if image["result_key"] != image["key"]:
                 yield f"-> {shortened(image['result_key'])}"
         elif "reason" in image:
@@ -75,19 +82,17 @@ class AttemptLines:
         if "next_attempt_in_seconds" in image:
             yield f"(attempt {image['attempt'] + 1} in {image['next_attempt_in_seconds']} s)"
 
-    def _price(self, image: dict[str, Any]) -> Iterator[str]:
+    def _price(self, image: dict[str, Any]) -> str:
         calculated = image.get("credits_calculated")
-        if not self._prices:
-            if calculated:
-                yield "test mode"
-        elif calculated:
-            yield f"test mode (would cost {calculated} credits)"
-        else:
-            yield f"{image.get('credits_charged', '?')} credits"
+        if image.get("test") or calculated:
+            live = calculated and not self._made_up
+            return f"test mode ({calculated} credits live)" if live else "test mode"
+        return f"{image.get('credits_charged', '?')} credits{self._made_up}"
 
     def _total(self) -> str:
-        total = ", ".join(f"{number} {outcome}" for outcome, number in self._outcomes.items())
-        return f"{total}, {self._credits} credits" if self._prices else total
+        total = [f"{number} {outcome}" for outcome, number in self._outcomes.items()]
+        closer = [f"{self._closer} to look at closer"] if self._closer else []
+        return ", ".join([*total, *closer, f"{self._credits} credits{self._made_up}"])
 
 
 def _times(image: dict[str, Any]) -> str:

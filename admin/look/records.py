@@ -223,7 +223,7 @@ def of_result(
         result=found.key,
         version=metadata.get("source-version-id", ""),
         etag=metadata.get("source-etag", ""),
-        check=_signs(metadata.get("check", "")),
+        check=signs_in_words(metadata.get("check", "")),
         checked=bool(metadata.get("check")),
         test=metadata.get("pixian-test") == "true",
         finished=found.modified,
@@ -293,6 +293,11 @@ def with_settings(record: Record, configuration: Configuration) -> Record:
     )
 
 
+def signs_in_words(check: str) -> tuple[str, ...]:
+    """The signs of trouble in `check`, in words; one that isn't known as it is."""
+    return tuple(SIGNS.get(sign, sign) for sign in check.split(",") if sign not in _NO_SIGN)
+
+
 def is_report(key: str) -> bool:
     """Whether a key is that of an error report."""
     return key.endswith(REPORT_SUFFIX)
@@ -303,11 +308,6 @@ def without_sidecars(listing: Sequence[Found]) -> list[Found]:
     sidecars = {sidecar_key(found.key) for found in listing}
     kept = [found for found in listing if is_report(found.key) or found.key not in sidecars]
     return sorted(kept, key=lambda found: (found.modified, found.key), reverse=True)
-
-
-def _signs(check: str) -> tuple[str, ...]:
-    """The signs of trouble in `check`, in words; one that isn't known as it is."""
-    return tuple(SIGNS.get(sign, sign) for sign in check.split(",") if sign not in _NO_SIGN)
 
 
 def _in_words(converted: Conversion | None) -> str:

@@ -51,6 +51,7 @@ class Shop:
     clients: dict[str, Any] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
     price: Callable[[bytes], Decimal] = lambda body: 1 + Decimal(len(body)) / 1000
+    stack_name: str = "shop"
 
     def client(self, service: str) -> Any:
         if service == "lambda":
@@ -186,6 +187,7 @@ def test_the_quote_is_what_is_charged_then(shop: Shop, capsys: pytest.CaptureFix
     ]
     assert quoted == pytest.approx(float(charged.partition(" ")[0]), rel=0.05)
     assert "60 results, 0 error reports, 0 dead letters" in said
+    assert f"those to look at closer first: make look STACK={shop.stack_name}" in said
 
 
 def test_every_price_of_a_service_on_this_machine_is_marked_as_made_up(

@@ -71,8 +71,29 @@ def test_the_welcome_has_a_command_for_a_fault_and_exports_nothing(
     assert "_control" not in capsys.readouterr().out
 
 
-def test_made_up_prices_are_not_shown() -> None:
-    assert "0.5" not in AttemptLines(prices=False).line(record(credits_calculated="0.5"))
+def test_made_up_prices_are_marked_as_such() -> None:
+    line = AttemptLines(prices=False).line(record(credits_charged="0.5"))
+    assert "  0.5 credits (made-up price)  " in line
+    assert line.endswith("[1 processed, 0.5 credits (made-up price)]")
+
+
+def test_images_in_test_mode_cost_nothing() -> None:
+    image = {"test": True, "credits_charged": "0", "credits_calculated": "0.5"}
+    fake, real = (AttemptLines(prices=prices).line(record(**image)) for prices in (False, True))
+    assert "  test mode  " in fake
+    assert "0.5" not in fake
+    assert "  test mode (0.5 credits live)  " in real
+    assert real.endswith("[1 processed, 0 credits]")
+
+
+def test_results_with_signs_of_trouble_stand_out_and_are_counted() -> None:
+    lines = AttemptLines(prices=True)
+    fine = lines.line(record(credits_charged="0.25", check="ok"))
+    assert "look" not in fine
+    odd = lines.line(record(credits_charged="100", check="touches-border,nothing-kept"))
+    assert "look closer: the subject is cut off; the result is empty" in odd
+    assert odd.index("look closer") == fine.index("->")
+    assert "[2 processed, 1 to look at closer, 100.25 credits]" in odd
 
 
 @pytest.mark.parametrize(
