@@ -40,6 +40,7 @@ OLD_SECONDS = 10 * 24 * 3600
 SILENT_SECONDS = 300
 """PaceFunction runs every minute."""
 
+_NEXT_CHECK = "The next check is 5 minutes after the last one."
 _WAITING = (Outcome.BLOCKED, Outcome.PAUSED)
 _MOST_PAGES = 50
 _MOST_REASONS = 3
@@ -226,10 +227,13 @@ def _balance(reader: Reader) -> Section:
     if balance is None or (balance.credits is None and not balance.problem):
         raise UserError("PaceFunction hasn't asked Pixian yet. It does so once an hour.")
     if balance.credits is None:
-        raise UserError(f"Pixian didn't say. {balance.problem}")
+        # The cause may be fixed already, or be one for which Pixian wasn't even asked.
+        ago = span(reader.now - balance.asked_at)
+        raise UserError(f"At the last check, {ago} ago: {balance.problem} {_NEXT_CHECK}")
     return {
         "credits": _number(balance.credits),
         "at": _iso(balance.credits_at),
+        "checked_at": _iso(balance.asked_at),
         "problem": balance.problem or None,
     }
 
@@ -462,7 +466,10 @@ def _is_spent(spent: Section, budget: Section) -> bool:
 
 def _balance_text(found: Section, now: float) -> str:
     when = span(now - _epoch(found["at"]))
-    problem = f"; since then: {escaped(found['problem'])}" if found["problem"] else ""
+    problem = ""
+    if found["problem"]:
+        checked = span(now - _epoch(found["checked_at"]))
+        problem = f"; at the last check, {checked} ago: {escaped(found['problem'])} {_NEXT_CHECK}"
     return f"{found['credits']:,.10g} credits {when} ago{problem}"
 
 

@@ -21,7 +21,13 @@ from pixian_s3.aws.telemetry import Telemetry
 from pixian_s3.aws.throttles import Throttles
 from pixian_s3.errors import Unavailable
 from pixian_s3.pace import CLAIM_SECONDS, Lanes
-from pixian_s3.pacing import BALANCE_SECONDS, SETTING_SECONDS, Pacing, set_pace
+from pixian_s3.pacing import (
+    BALANCE_AGAIN_SECONDS,
+    BALANCE_SECONDS,
+    SETTING_SECONDS,
+    Pacing,
+    set_pace,
+)
 from tests.builders import NOON, nobody
 from tests.integration.log import CurrentStdout, Log, read_log
 from tests.integration.world import SECRET, Context, load_function, make_lease_table
@@ -345,9 +351,33 @@ def test_the_metrics_have_one_dimension(settled: Subject) -> None:
 # ---- The balance --------------------------------------------------------------------------------
 
 
-def test_the_balance_is_counted_once_an_hour(subject: Subject, asked: list[float]) -> None:
+def test_the_balance_is_counted_once_an_hour(subject: Subject) -> None:
+    asked: list[float] = []
+
+    def ask() -> Decimal:
+        asked.append(subject.now)
+        return Decimal(7)
+
+    subject.pacing = replace(subject.pacing, credits_left=ask)
     subject.run_minutes(150)
     assert asked == [NOON, NOON + BALANCE_SECONDS, NOON + 2 * BALANCE_SECONDS]
+
+
+def test_a_balance_that_is_not_known_is_asked_for_again_in_five_minutes(
+    subject: Subject, asked: list[float]
+) -> None:
+    subject.run_minutes(11)
+    assert asked == [NOON, NOON + BALANCE_AGAIN_SECONDS, NOON + 2 * BALANCE_AGAIN_SECONDS]
+    # Once there is an answer, the next one is an hour later.
+    subject.pacing = replace(subject.pacing, credits_left=lambda: Decimal(7))
+    subject.run_minutes(5)
+    balance = subject.pacing.record.read().balance
+    assert balance
+    assert (balance.credits, balance.problem) == (Decimal(7), "")
+    subject.run_minutes(59)
+    again = subject.pacing.record.read().balance
+    assert again
+    assert again.asked_at == balance.asked_at
 
 
 @pytest.fixture
@@ -375,14 +405,14 @@ def test_the_balance_is_a_metric_and_is_remembered(settled: Subject) -> None:
 
 
 @pytest.mark.usefixtures("asked")
-def test_a_balance_that_is_not_known_is_one_warning_an_hour(
+def test_a_balance_that_is_not_known_is_a_warning_each_time(
     subject: Subject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     subject.run_minutes(61)
     log = read_log(capsys.readouterr().out)
     assert [line["message"] for line in log.lines if line["level"] == "WARNING"] == [
         "The balance of the Pixian account isn't known. Pixian answered 404."
-    ] * 2
+    ] * 13
     assert "CreditsLeft" not in log.counted()
     # And the pace was set each time.
     assert log.total("LanesAllowed") == 61 * 5

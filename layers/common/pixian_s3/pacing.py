@@ -27,6 +27,9 @@ SETTING_SECONDS = 3600
 BALANCE_SECONDS = 3600
 """How often Pixian is asked for the balance."""
 
+BALANCE_AGAIN_SECONDS = 300
+"""After this time it is asked again if there was no usable answer."""
+
 EVENT_VERSION = 1
 """The version of the event's detail."""
 
@@ -151,11 +154,12 @@ def _iso(at: float) -> str:
 
 
 def _ask_for_balance(remembered: Remembered, now: float, pacing: Pacing) -> None:
-    """Ask for the balance if an hour has passed, and save and count it."""
+    """Ask for the balance if it is time to, and save and count it."""
     record, last = pacing.record, remembered.balance
     # Save that it is asked for first: if the request takes this function's time, the next run
     # doesn't repeat it.
-    if (last and now - last.asked_at < BALANCE_SECONDS) or not record.begin_balance(now, last):
+    wait = BALANCE_AGAIN_SECONDS if last and last.problem else BALANCE_SECONDS
+    if (last and now - last.asked_at < wait) or not record.begin_balance(now, last):
         return
     try:
         left = pacing.credits_left()

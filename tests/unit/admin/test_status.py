@@ -354,19 +354,27 @@ def test_the_balance_has_its_time(stack: Stack) -> None:
     assert document["balance"] == {
         "credits": 1203.5,
         "at": "2026-09-21T13:50:20Z",
+        "checked_at": "2026-09-21T13:50:20Z",
         "problem": None,
     }
     assert row(document, "Balance") == "1,203.5 credits 23 min ago"
+    assert record.begin_balance(NOON - 120, record.read().balance)
     record.write_balance_problem("Pixian answered 500.")
-    assert row(read(stack), "Balance").endswith("; since then: Pixian answered 500.")
+    assert row(read(stack), "Balance") == (
+        "1,203.5 credits 23 min ago; at the last check, 2 min ago: Pixian answered 500. "
+        "The next check is 5 minutes after the last one."
+    )
 
 
 def test_a_balance_that_nobody_knows_says_why(stack: Stack) -> None:
     assert "hasn't asked Pixian yet" in row(read(stack), "Balance")
     record = stack.record()
     record.begin_balance(NOON - 1380, None)
-    record.write_balance_problem("Pixian answered 404.")
-    assert row(read(stack), "Balance") == "not known: Pixian didn't say. Pixian answered 404."
+    record.write_balance_problem("The credentials secret is still a placeholder.")
+    assert row(read(stack), "Balance") == (
+        "not known: At the last check, 23 min ago: The credentials secret is still a placeholder. "
+        "The next check is 5 minutes after the last one."
+    )
 
 
 def test_dead_letters_are_counted_and_a_warning(stack: Stack) -> None:
