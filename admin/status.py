@@ -21,8 +21,9 @@ from pixian_s3.attempt import Outcome
 from pixian_s3.aws.metrics import ENDINGS, attempts_by_minute
 from pixian_s3.aws.pace_record import PaceRecord, Remembered
 from pixian_s3.aws.queues import Depth, depth_of
-from pixian_s3.aws.spending import Spending
+from pixian_s3.aws.spending import Spending, Spent, limits, limits_named
 from pixian_s3.config.document import Configuration
+from pixian_s3.retry import BLOCKED_DELAY_SECONDS, MAX_DELAY_SECONDS
 
 VERSION = 1
 """The version of the JSON document."""
@@ -32,7 +33,7 @@ RATE_SECONDS = 600
 """The rate of the last ten minutes is taken for the rate to come."""
 
 BLOCKED_SECONDS = 1200
-"""Images that are blocked or held back are tried every 15 minutes at least."""
+"""How far back to look for blocked images: they are tried every 15 minutes at least."""
 
 OLD_SECONDS = 10 * 24 * 3600
 """From this age of a message on, there is a warning; SQS deletes it after 13 days."""
@@ -40,6 +41,9 @@ OLD_SECONDS = 10 * 24 * 3600
 SILENT_SECONDS = 300
 """PaceFunction runs every minute."""
 
+_HELD_MINUTES = MAX_DELAY_SECONDS // 60
+_BLOCKED_MINUTES = BLOCKED_DELAY_SECONDS // 60
+_TRIED = f"Held images are tried every {_HELD_MINUTES} minutes."
 _NEXT_CHECK = "The next check is 5 minutes after the last one."
 _WAITING = (Outcome.BLOCKED, Outcome.PAUSED)
 _MOST_PAGES = 50
@@ -65,6 +69,12 @@ class Reader:
         """What PaceFunction saved."""
         record = PaceRecord(self.stack.client("dynamodb"), self.stack.outputs["LeaseTable"])
         return record.read()
+
+    @cached_property
+    def spent(self) -> Spent:
+        """The credits of the day and the month."""
+        spending = Spending(self.stack.client("dynamodb"), self.stack.outputs["LeaseTable"])
+        return spending.spent(self.now)
 
     @cached_property
     def depth(self) -> Depth:
@@ -209,9 +219,7 @@ def remaining(messages: int, ended: Mapping[float, int], now: float) -> Section:
 
 
 def _credits(reader: Reader) -> Section:
-    spending = Spending(reader.stack.client("dynamodb"), reader.stack.outputs["LeaseTable"])
-    spent = spending.spent(reader.now)
-    return {"today": _number(spent.day), "this_month": _number(spent.month)}
+    return {"today": _number(reader.spent.day), "this_month": _number(reader.spent.month)}
 
 
 def _budget(reader: Reader) -> Section:
@@ -244,23 +252,58 @@ def _dead_letters(reader: Reader) -> Section:
 
 
 def _blocked(reader: Reader) -> Section:
-    images: dict[str, set[str]] = {}
-    last: dict[str, float] = {}
-    since = reader.now - BLOCKED_SECONDS
-    pattern = " || ".join(f'$.image.outcome = "{outcome}"' for outcome in _WAITING)
-    lines = reader.lines(since, f"{{ {pattern} }}", _WAITING)
-    for at, image in lines if _may_have_blocked(reader, since) else ():
-        reason = str(image.get("reason", ""))
-        images.setdefault(reason, set()).add(str(image.get("key", "")))
-        last[reason] = max(at, last.get(reason, 0))
-    newest_first = sorted(last, key=lambda reason: last[reason], reverse=True)
+    images: dict[tuple[str, str], set[str]] = {}
+    last: dict[tuple[str, str], float] = {}
+    for at, image in _waiting_lines(reader):
+        cause = (image["outcome"], str(image.get("reason", "")))
+        images.setdefault(cause, set()).add(str(image.get("key", "")))
+        last[cause] = max(at, last.get(cause, 0))
+    newest_first = sorted(last, key=lambda cause: last[cause], reverse=True)
     return {
         "images": len(set().union(*images.values())),
         "reasons": [
-            {"reason": reason, "images": len(images[reason]), "last_at": _iso(last[reason])}
-            for reason in newest_first
+            {
+                "outcome": cause[0],
+                "reason": cause[1],
+                "images": len(images[cause]),
+                "last_at": _iso(last[cause]),
+            }
+            for cause in newest_first
         ],
     }
+
+
+def _waiting_lines(reader: Reader) -> list[tuple[float, dict[str, Any]]]:
+    """The newest attempt of each image, if what blocked or paused it may still do so."""
+    since = reader.now - BLOCKED_SECONDS
+    if not _may_have_blocked(reader, since):
+        return []
+    # The other attempts of these images, too, but not those at all images, which would be many.
+    pattern = " || ".join(f'$.image.outcome = "{outcome}"' for outcome in _WAITING)
+    pattern += f" || $.image.end_to_end_ms >= {1000 * BLOCKED_DELAY_SECONDS}"
+    newest: dict[str, tuple[float, dict[str, Any]]] = {}
+    for at, image in reader.lines(since, f"{{ {pattern} }}", set(Outcome)):
+        key = str(image.get("key", ""))
+        if key not in newest or at >= newest[key][0]:
+            newest[key] = (at, image)
+    waiting = [(at, image) for at, image in newest.values() if image["outcome"] in _WAITING]
+    try:
+        configuration = reader.configuration
+        is_spent = _is_spent(_credits(reader), _budget(reader))
+    except (ClientError, BotoCoreError, UserError, KeyError):
+        return waiting
+
+    def still_holds(at: float, image: Mapping[str, Any]) -> bool:
+        """Whether a pause is in force, or a budget hasn't been changed, nor its day passed."""
+        if image["outcome"] == Outcome.PAUSED:
+            settings = configuration.settings_for(str(image.get("key", "")))
+            return settings.flag("pipeline.paused")
+        named = limits_named(str(image.get("reason", "")))
+        if named is None or is_spent:
+            return True
+        return named <= set(limits(configuration.budget)) and _day(at) == _day(reader.now)
+
+    return [(at, image) for at, image in waiting if still_holds(at, image)]
 
 
 def _may_have_blocked(reader: Reader, since: float) -> bool:
@@ -383,7 +426,7 @@ def screen(document: Mapping[str, Any]) -> str:
         ("Credits", _credits_text(document)),
         ("Balance", _shown(document["balance"], lambda found: _balance_text(found, now))),
         ("Dead letters", _shown(document["dead_letters"], lambda found: f"{found['messages']:,}")),
-        ("Paused", _shown(document["paused"], _paused_text)),
+        ("Paused", _shown(document["paused"], lambda found: _paused_text(found, document))),
         ("Blocked", _shown(document["blocked"], lambda found: _blocked_text(found, now))),
     ]
     lines = [f"{document['stack']}, {document['at'][:19].replace('T', ' ')} UTC", ""]
@@ -428,7 +471,7 @@ def _remaining_text(found: Section) -> str:
     if found["held_by"]:
         return f"not known: {_HELD[found['held_by']]}"
     if found["seconds"] is None:
-        return "not known: no image has ended in the last 10 minutes"
+        return f"not known: no image has ended in the last 10 minutes. {_TRIED}"
     return f"about {span(found['seconds'])} at {rate}" if found["seconds"] else "nothing is left"
 
 
@@ -449,7 +492,7 @@ def _credits_text(document: Mapping[str, Any]) -> str:
         if "error" not in budget and not (day or month):
             why = "; no budget"
         if _is_spent(spent, budget):
-            why = "; the budget is spent, so images wait"
+            why = "; the budget is spent (calls of unknown outcome count), so images wait"
         return (
             f"{spent['today']:,.10g}{day} today, {spent['this_month']:,.10g}{month} this month "
             f"(UTC){why}"
@@ -473,28 +516,41 @@ def _balance_text(found: Section, now: float) -> str:
     return f"{found['credits']:,.10g} credits {when} ago{problem}"
 
 
-def _paused_text(found: Section) -> str:
-    if found["stack"]:
-        return "all images; `make resume` continues them"
-    if not found["prefixes"]:
+def _paused_text(found: Section, document: Mapping[str, Any]) -> str:
+    if not (found["stack"] or found["prefixes"]):
         return "no"
-    names = ", ".join(map(escaped, found["prefixes"]))
-    return f"{names}; `make resume PREFIX=…` continues them"
+    names = "all images" if found["stack"] else ", ".join(map(escaped, found["prefixes"]))
+    command = "make resume" if found["stack"] else "make resume PREFIX=…"
+    held = _reasons(document["blocked"], Outcome.PAUSED)
+    number = sum(each["images"] for each in held)
+    seen = f" {_images(number)} in the last 20 minutes." if number else ""
+    return f"{names}; `{command}` continues them.{seen} {_TRIED}"
 
 
 def _blocked_text(found: Section, now: float) -> str:
-    if not found["images"]:
+    blocked = _reasons(found, Outcome.BLOCKED)
+    if not blocked:
         return "no"
     reasons = [
         f"\n{'':16}- {escaped(each['reason'])} ({each['images']:,}, last "
-        f"{span(now - _epoch(each['last_at']))} ago)"
-        for each in found["reasons"][:_MOST_REASONS]
+        f"{span(now - _epoch(each['last_at']))} ago, tried every "
+        f"{_HELD_MINUTES if limits_named(each['reason']) else _BLOCKED_MINUTES} minutes)"
+        for each in blocked[:_MOST_REASONS]
     ]
-    return f"{_images(found['images'])} in the last 20 minutes{''.join(reasons)}"
+    number = sum(each["images"] for each in blocked)
+    return f"{_images(number)} in the last 20 minutes{''.join(reasons)}"
+
+
+def _reasons(found: Section, outcome: Outcome) -> list[dict[str, Any]]:
+    return [each for each in found.get("reasons", []) if each["outcome"] == outcome]
 
 
 def _images(number: int) -> str:
     return "1 image" if number == 1 else f"{number:,} images"
+
+
+def _day(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%F}"
 
 
 def _days(seconds: float) -> str:

@@ -18,7 +18,8 @@ from admin import status
 from admin.stack import LocalStack
 from pixian_s3.aws.pace_record import PaceRecord, Setting
 from pixian_s3.aws.spending import Spending
-from pixian_s3.config.document import Configuration, parse
+from pixian_s3.config.document import Budget, Configuration, parse
+from pixian_s3.errors import Held
 from pixian_s3.pace import Lanes, Pace
 from tests.builders import NOON
 from tests.integration.world import make_lease_table
@@ -336,7 +337,8 @@ def test_a_budget_that_is_spent_says_so(stack: Stack, monkeypatch: pytest.Monkey
     use(monkeypatch, defaults={"test": True}, budget={"credits_per_day": 10})
     stack.spend("10")
     assert row(read(stack), "Credits") == (
-        "10 of 10 today, 10 this month (UTC); the budget is spent, so images wait"
+        "10 of 10 today, 10 this month (UTC); the budget is spent (calls of unknown outcome "
+        "count), so images wait"
     )
 
 
@@ -387,7 +389,8 @@ def test_dead_letters_are_counted_and_a_warning(stack: Stack) -> None:
 
 def test_what_blocks_is_shown_with_what_to_do(stack: Stack) -> None:
     credits_ = "Pixian answered 402: No. Buy credits at pixian.ai."
-    stack.log(attempt("blocked", reason="Something earlier."), at=NOON - 500)
+    stack.log(attempt("blocked", "e.jpg", reason="Something earlier."), at=NOON - 500)
+    stack.log(attempt("blocked", reason="Something fixed."), at=NOON - 400)
     stack.log(
         attempt("blocked", reason=credits_),
         attempt("blocked", reason=credits_),
@@ -398,14 +401,79 @@ def test_what_blocks_is_shown_with_what_to_do(stack: Stack) -> None:
     stack.log(attempt("blocked", "d.jpg", reason="Long ago."), at=NOON - 1300)
     document = read(stack)
     assert document["blocked"] == {
-        "images": 2,
+        "images": 3,
         "reasons": [
-            {"reason": credits_, "images": 2, "last_at": "2026-09-21T14:12:20Z"},
-            {"reason": "Something earlier.", "images": 1, "last_at": "2026-09-21T14:05:00Z"},
+            {
+                "outcome": "blocked",
+                "reason": credits_,
+                "images": 2,
+                "last_at": "2026-09-21T14:12:20Z",
+            },
+            {
+                "outcome": "blocked",
+                "reason": "Something earlier.",
+                "images": 1,
+                "last_at": "2026-09-21T14:05:00Z",
+            },
         ],
     }
-    assert row(document, "Blocked") == "2 images in the last 20 minutes"
-    assert f"- {credits_} (2, last 1 min ago)" in status.screen(document)
+    assert row(document, "Blocked") == "3 images in the last 20 minutes"
+    assert f"- {credits_} (2, last 1 min ago, tried every 5 minutes)" in status.screen(document)
+
+
+def test_an_image_that_was_processed_since_blocks_no_more(stack: Stack) -> None:
+    stack.log(attempt("blocked", reason="No."), attempt("blocked", "b.jpg", reason="No."))
+    stack.log(attempt("processed", end_to_end_ms=400_000), at=NOON - 30, group="RetryLog")
+    assert read(stack)["blocked"]["images"] == 1
+
+
+def held(stack: Stack, monkeypatch: pytest.MonkeyPatch, at: float, spent: str) -> None:
+    """An image that was held back because of a budget of 10 credits a day."""
+    use(monkeypatch, defaults={"test": True}, budget={"credits_per_day": 10})
+    stack.spend(spent, at)
+    with pytest.raises(Held) as reason:
+        Spending(client("dynamodb"), "leases").reserve(
+            Budget(credits_per_day=Decimal(10)), Decimal(1), at
+        )
+    stack.log(attempt("blocked", reason=str(reason.value)), at=at)
+
+
+@pytest.mark.parametrize("spent", ["10", "9.5"])
+def test_a_budget_that_holds_images_back_is_shown_until_it_is_raised(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, spent: str
+) -> None:
+    held(stack, monkeypatch, NOON - 60, spent)
+    document = read(stack)
+    assert row(document, "Blocked") == "1 image in the last 20 minutes"
+    assert "(1, last 1 min ago, tried every 15 minutes)" in status.screen(document)
+    use(monkeypatch, defaults={"test": True}, budget={"credits_per_day": 20})
+    assert row(read(stack), "Blocked") == "no"
+    use(monkeypatch, defaults={"test": True})
+    assert row(read(stack), "Blocked") == "no"
+
+
+def test_a_budget_of_the_day_before_holds_nothing_back(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    midnight = NOON - NOON % DAY + DAY
+    with time_machine.travel(midnight + 300, tick=False):
+        held(stack, monkeypatch, midnight - 300, "10")
+        assert row(read(stack, midnight - 200), "Blocked") != "no"
+        assert row(read(stack, midnight + 300), "Blocked") == "no"
+
+
+def test_an_image_that_costs_more_than_the_budget_is_blocked_by_it(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, defaults={"test": True}, budget={"credits_per_day": 2})
+    with pytest.raises(Held) as reason:
+        Spending(client("dynamodb"), "leases").reserve(
+            Budget(credits_per_day=Decimal(2)), Decimal(3), NOON
+        )
+    stack.log(attempt("blocked", reason=str(reason.value)))
+    assert row(read(stack), "Blocked") == "1 image in the last 20 minutes"
+    use(monkeypatch, defaults={"test": True}, budget={"credits_per_day": 4})
+    assert row(read(stack), "Blocked") == "no"
 
 
 def test_logs_are_read_for_reasons_only_if_the_metrics_say_that_something_blocks(
@@ -419,10 +487,26 @@ def test_logs_are_read_for_reasons_only_if_the_metrics_say_that_something_blocks
     assert row(read(stack), "Blocked") == "1 image in the last 20 minutes"
 
 
-def test_images_that_a_pause_holds_back_are_shown_with_the_blocked_ones(stack: Stack) -> None:
+def test_images_that_a_pause_holds_back_are_shown_beside_it(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, defaults={"test": True}, paused=True)
     stack.log(attempt("paused", reason="Processing is paused."), attempt("blocked", "b.jpg"))
     stack.measure("Paused", 1, NOON - 60)
-    assert row(read(stack), "Blocked") == "2 images in the last 20 minutes"
+    document = read(stack)
+    assert document["blocked"]["images"] == 2
+    assert row(document, "Blocked") == "1 image in the last 20 minutes"
+    assert row(document, "Paused") == (
+        "all images; `make resume` continues them. 1 image in the last 20 minutes. "
+        "Held images are tried every 15 minutes."
+    )
+
+
+def test_a_pause_that_ended_holds_nothing_back(stack: Stack) -> None:
+    stack.log(attempt("paused", reason="Processing is paused."))
+    document = read(stack)
+    assert document["blocked"] == {"images": 0, "reasons": []}
+    assert (row(document, "Blocked"), row(document, "Paused")) == ("no", "no")
 
 
 def test_nothing_blocks(stack: Stack) -> None:
@@ -435,9 +519,11 @@ def test_a_pause_is_shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None
     use(monkeypatch, defaults={"test": True}, prefixes=prefixes)
     document = read(stack)
     assert document["paused"] == {"stack": False, "prefixes": ["shoes/"]}
-    assert row(document, "Paused") == "shoes/; `make resume PREFIX=…` continues them"
+    assert row(document, "Paused") == (
+        "shoes/; `make resume PREFIX=…` continues them. Held images are tried every 15 minutes."
+    )
     use(monkeypatch, defaults={"test": True}, paused=True)
-    assert row(read(stack), "Paused") == "all images; `make resume` continues them"
+    assert row(read(stack), "Paused").startswith("all images; `make resume` continues them.")
 
 
 def test_a_pace_function_that_is_silent_is_a_warning(stack: Stack) -> None:

@@ -5,6 +5,7 @@ price is part of the sum, so that parallel calls can't exceed the budget togethe
 outcome stays in the sum, because it may have been charged.
 """
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -78,8 +79,8 @@ class Spending:
             rest = limit - reservation.credits
             if rest < 0 and price:
                 raise Held(
-                    f"An image costs about {price:f} credits here, more than the budget per {name} "
-                    f"({limit:f}). Raise the budget in the configuration. {CONTINUES}"
+                    f"An image costs about {price:f} credits here, more than the budget "
+                    f"({_limit(limit, name)}, UTC). Raise it in the configuration. {CONTINUES}"
                 )
             if rest < 0:
                 raise _spent(budget)
@@ -158,13 +159,24 @@ def _on(now: float, credits_: Decimal) -> Reservation:
     return Reservation(f"{date:credits#%Y-%m}", f"{date:day-%d}", credits_)
 
 
+def limits_named(reason: str) -> set[str] | None:
+    """The limits that a reason for holding an image back names; None if it names no budget."""
+    found = re.search(r"budget \(([^)]*), UTC\)", reason)
+    return set(found[1].split(", ")) if found else None
+
+
+def limits(budget: Budget) -> list[str]:
+    """The limits of a budget, in the words of these reasons."""
+    periods = (("day", budget.credits_per_day), ("month", budget.credits_per_month))
+    return [_limit(limit, period) for period, limit in periods if limit is not None]
+
+
+def _limit(limit: Decimal, period: str) -> str:
+    return f"{limit:f} credits per {period}"
+
+
 def _spent(budget: Budget) -> Held:
-    limits = (
-        f"{limit:f} credits per {period}"
-        for period, limit in (("day", budget.credits_per_day), ("month", budget.credits_per_month))
-        if limit is not None
-    )
     return Held(
-        f"The budget ({', '.join(limits)}, UTC) is spent. Raise it in the configuration, or wait "
-        f"for the next day or month. {CONTINUES}"
+        f"The budget ({', '.join(limits(budget))}, UTC) is spent. Raise it in the configuration, "
+        f"or wait for the next day or month. {CONTINUES}"
     )
