@@ -57,8 +57,8 @@ outputs: $(TOOLS)/admin/.done ## print the outputs of a stack: its buckets, queu
 config: $(TOOLS)/admin/.done ## check a configuration, show what changes and what will cost credits, ask, and publish it [FILE= STACK= YES=1]; CHECK=1: publish nothing; SHOW=1: show what is in force; ROLLBACK=1: back to the version before
 	@exec $(ADMIN) -m admin.config $(if $(FILE),"$$FILE") $(if $(CHECK),--check) $(if $(SHOW),--show) $(if $(ROLLBACK),--rollback) $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")
 
-pause: $(TOOLS)/admin/.done ## hold images back until `make resume`; to skip them for good, set pipeline.enabled to false instead [STACK= PREFIX=]
-	@exec $(ADMIN) -m admin.pause pause $(if $(PREFIX),--prefix "$$PREFIX") $(if $(STACK),--stack "$$STACK")
+pause: $(TOOLS)/admin/.done ## hold images back until `make resume`; to skip them for good, set pipeline.enabled to false instead [STACK= PREFIX= YES=1]
+	@exec $(ADMIN) -m admin.pause pause $(if $(PREFIX),--prefix "$$PREFIX") $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")
 
 resume: $(TOOLS)/admin/.done ## process the images that `make pause` held back; ask first if they cost credits [STACK= PREFIX= YES=1]
 	@exec $(ADMIN) -m admin.pause resume $(if $(PREFIX),--prefix "$$PREFIX") $(if $(filter 1,$(YES)),--yes) $(if $(STACK),--stack "$$STACK")

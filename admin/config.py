@@ -14,13 +14,20 @@ from admin.errors import UserError, run
 from admin.review import changes, costs, unstated_tests, warnings
 from admin.stack import STACK_FILE, Stack, add_stack_option, chosen, running_here
 from admin.terminal import confirm
-from pixian_s3.config.document import Configuration, parse
+from pixian_s3.config.document import Budget, Configuration, parse
 from pixian_s3.errors import Fault, InvalidConfiguration
 from pixian_s3.output.loops import loops
 
 _POLL_SECONDS = 1
 _PATIENCE_SECONDS = 120
 _QUESTION = "Publish this configuration?"
+
+IMAGES_CONTINUE = (
+    "Images that wait continue automatically within 17 minutes, because each is tried every 15. To "
+    "start them sooner, run `make backfill` two minutes from now: it shows what it sends and what "
+    "that costs. No image is paid for twice. It leaves out those that it sent before and that wait."
+)
+"""What to expect once images aren't held back any more: see `retry.MAX_DELAY_SECONDS`."""
 
 
 @dataclass(frozen=True)
@@ -274,9 +281,9 @@ def _publish_file(file: Path, name: str | None, *, only_check: bool, yes: bool) 
     if only_check:
         print_differences(in_force(stack), new)
         print("The configuration is valid. Nothing was published.")
-    elif print_differences(in_force(stack), new):
+    elif print_differences(old := in_force(stack), new):
         confirm(_QUESTION, yes=yes)
-        _print_published(publish(document, stack, after=latest))
+        _print_published(publish(document, stack, after=latest), old, new)
 
 
 def _show(stack: Stack) -> None:
@@ -308,10 +315,11 @@ def _roll_back(stack: Stack, *, yes: bool) -> None:
             f"Fix it and publish it as a file:\n{pretty(document)}"
         ) from error
     print(f"Back to version {version} from version {known.in_force.version}:")
-    print_differences(in_force(stack), new)
+    old = in_force(stack)
+    print_differences(old, new)
     confirm(_QUESTION, yes=yes)
     deploy(version, stack, after=known.latest)
-    _print_published(version)
+    _print_published(version, old, new)
 
 
 def without_pause(given: dict[str, Any]) -> dict[str, Any]:
@@ -333,8 +341,18 @@ def _but_for_pauses(document: bytes) -> object:
     return left, parts.get("budget")
 
 
-def _print_published(version: int) -> None:
+def _print_published(version: int, old: Configuration, new: Configuration) -> None:
     print(f"Published version {version}. It applies to every image within two minutes.")
+    if _is_raised(old.budget, new.budget):
+        print(IMAGES_CONTINUE)
+
+
+def _is_raised(old: Budget, new: Budget) -> bool:
+    pairs = (
+        (old.credits_per_day, new.credits_per_day),
+        (old.credits_per_month, new.credits_per_month),
+    )
+    return any(was is not None and (now is None or now > was) for was, now in pairs)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from admin.config import (
+    IMAGES_CONTINUE,
     check,
     document_in_force,
     history,
@@ -13,7 +14,7 @@ from admin.config import (
     without_pause,
 )
 from admin.errors import run
-from admin.review import costs, named, warnings
+from admin.review import changes, costs, named, warnings
 from admin.stack import Stack, add_stack_option, chosen
 from admin.terminal import confirm
 from pixian_s3.config.document import Configuration
@@ -57,8 +58,16 @@ def _json(document: Document) -> bytes:
     return json.dumps(document).encode()
 
 
-def pause(stack: Stack, prefix: str) -> None:
-    """Publish the document in force with a pause, and say what that means."""
+def pause(stack: Stack, prefix: str, *, yes: bool) -> None:
+    """Publish the document in force with a pause, and say what that means.
+
+    It isn't asked for first, because it may be urgent, unless the prefix may be misspelt.
+
+    Args:
+        stack: Where to.
+        prefix: Of the images; empty for all.
+        yes: Whether to do it without a question.
+    """
     latest = history(stack).latest
     document = document_in_force(stack)
     old = check(document)
@@ -66,13 +75,13 @@ def pause(stack: Stack, prefix: str) -> None:
     new = check(changed)
     for warning in set(warnings(new)) - set(warnings(old)):
         print(f"Warning: {warning}")
-    if not print_differences(old, new):
+    if not list(changes(old, new)):
+        print(f"Nothing changes: {_what(prefix)} are already paused.")
         return
+    print_differences(old, new)
     if prefix and prefix not in old.prefixes:
-        print(
-            f"The configuration had no prefix {prefix} so far; it has {_prefixes(old)}. If it was "
-            f"misspelt, run `make resume PREFIX={prefix}`."
-        )
+        print(f"The configuration has no prefix {prefix}; it has {_prefixes(old)}.")
+        confirm(f"Add the prefix {prefix}, and pause it?", yes=yes)
     version = publish(changed, stack, after=latest)
     print(
         f"Paused {_what(prefix)} with version {version}, within two minutes. Images wait in the "
@@ -95,14 +104,17 @@ def resume(stack: Stack, prefix: str, *, yes: bool) -> None:
     old = check(document)
     changed = _json(resumed(json.loads(document), prefix))
     new = check(changed)
+    is_unknown = prefix and prefix not in old.prefixes
     if print_differences(old, new):
-        if costs(old, new).begin:
+        if is_unknown:
+            print(f"The configuration has no prefix {prefix}; it has {_prefixes(old)}.")
+        if is_unknown or costs(old, new).begin:
             confirm(f"Resume {_what(prefix)}?", yes=yes)
         version = publish(changed, stack, after=latest)
         print(f"Resumed {_what(prefix)} with version {version}, within two minutes.")
         if not new.paused:
-            print("The images that wait in the queue are then processed automatically.")
-    elif prefix and prefix not in old.prefixes:
+            print(IMAGES_CONTINUE)
+    elif is_unknown:
         print(f"The configuration has no prefix {prefix}; it has {_prefixes(old)}.")
     if new.paused:
         print("The whole stack is still paused. To resume it, run `make resume`.")
@@ -137,18 +149,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m admin.pause",
         usage="%(prog)s pause|resume [--prefix PREFIX] [--yes] [--stack NAME]\n"
-        "       make pause [PREFIX=products/] [STACK=NAME]\n"
+        "       make pause [PREFIX=products/] [YES=1] [STACK=NAME]\n"
         "       make resume [PREFIX=products/] [YES=1] [STACK=NAME]",
         description="Hold images back, and process them later.",
     )
     parser.add_argument("action", choices=("pause", "resume"))
     parser.add_argument("--prefix", default="", help="of the images; by default, all")
-    parser.add_argument("--yes", action="store_true", help="resume without a question")
+    parser.add_argument("--yes", action="store_true", help="don't ask (YES=1)")
     add_stack_option(parser)
     given = parser.parse_args()
     stack = chosen(given.stack)
     if given.action == "pause":
-        pause(stack, given.prefix)
+        pause(stack, given.prefix, yes=given.yes)
     else:
         resume(stack, given.prefix, yes=given.yes)
 

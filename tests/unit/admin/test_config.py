@@ -72,6 +72,27 @@ def test_a_script_must_say_yes(
     assert stack.document == LIVE
 
 
+LOWER = {"credits_per_day": 5, "credits_per_month": 100}
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [{"credits_per_day": 20}, {"credits_per_day": 10, "credits_per_month": 300}, {}, LOWER],
+)
+def test_a_higher_budget_says_how_long_images_may_wait(
+    stack: FakeAppConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    budget: dict[str, int],
+) -> None:
+    stack.deploy(TEST | {"budget": {"credits_per_day": 10, "credits_per_month": 100}})
+    (tmp_path / "new.json").write_text(json.dumps(TEST | {"budget": budget}))
+    command(monkeypatch, str(tmp_path / "new.json"), "--yes")
+    told = capsys.readouterr().out
+    assert ("continue automatically within 17 minutes" in told) is (budget != LOWER)
+
+
 def test_it_doesnt_ask_if_nothing_changes(
     stack: FakeAppConfig,
     file: Path,

@@ -83,14 +83,14 @@ def test_a_prefix_that_the_document_doesnt_have_may_be_misspelt(
     stack: FakeAppConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.deploy(SHOP)
-    command(monkeypatch, "pause", "--prefix", "/shp")
-    assert stack.document["prefixes"]["/shp"] == PAUSED
+    with pytest.raises(NeedsAnswer, match=r"Add the prefix /shp, and pause it\?"):
+        command(monkeypatch, "pause", "--prefix", "/shp")
+    assert stack.document == SHOP
     told = capsys.readouterr().out
     assert 'Warning: prefixes["/shp"]: matches no ordinary upload' in told
-    assert (
-        "The configuration had no prefix /shp so far; it has shop/, shop/shoes/. If it was "
-        "misspelt, run `make resume PREFIX=/shp`."
-    ) in told
+    assert "The configuration has no prefix /shp; it has shop/, shop/shoes/.\n" in told
+    command(monkeypatch, "pause", "--prefix", "/shp", "--yes")
+    assert stack.document["prefixes"]["/shp"] == PAUSED
 
 
 def test_resuming_a_misspelt_prefix_names_those_there_are(
@@ -102,6 +102,27 @@ def test_resuming_a_misspelt_prefix_names_those_there_are(
         "Nothing changes.",
         "The configuration has no prefix shpo/; it has shop/, shop/shoes/.",
     ]
+
+
+def test_resuming_a_prefix_that_the_document_doesnt_have_asks_if_it_adds_it(
+    stack: FakeAppConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = {"defaults": {"test": True} | PAUSED}
+    stack.deploy(document)
+    with pytest.raises(NeedsAnswer):
+        command(monkeypatch, "resume", "--prefix", "shpo/")
+    assert stack.document == document
+    assert "The configuration has no prefix shpo/; it has none." in capsys.readouterr().out
+
+
+def test_resuming_says_how_long_images_may_wait(
+    stack: FakeAppConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.deploy({"defaults": {"test": True}, "paused": True})
+    command(monkeypatch, "resume")
+    told = capsys.readouterr().out
+    assert "continue automatically within 17 minutes, because each is tried every 15" in told
+    assert "run `make backfill`" in told
 
 
 def test_a_stack_without_prefixes_says_so(
@@ -116,7 +137,7 @@ def test_pause_names_what_isnt_paused(
     stack: FakeAppConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running = {"shop/shoes/": {"pipeline": {"paused": False}}}
-    stack.deploy(SHOP | {"prefixes": running})
+    stack.deploy(SHOP | {"prefixes": {"shop/": {"test": False}} | running})
     command(monkeypatch, "pause", "--prefix", "shop/")
     assert "Not paused, because the configuration says so itself: shop/shoes/." in (
         capsys.readouterr().out
@@ -128,8 +149,25 @@ def test_pausing_twice_publishes_once(
 ) -> None:
     command(monkeypatch, "pause")
     command(monkeypatch, "pause")
-    assert capsys.readouterr().out.endswith("Nothing changes.\n")
+    assert capsys.readouterr().out.endswith("Nothing changes: all images are already paused.\n")
     assert len(stack.versions) == 2
+
+
+def test_pausing_a_prefix_that_is_paused_publishes_nothing(
+    stack: FakeAppConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.deploy(paused(SHOP, "shop/"))
+    command(monkeypatch, "pause", "--prefix", "shop/")
+    assert capsys.readouterr().out == "Nothing changes: images under shop/ are already paused.\n"
+    assert len(stack.versions) == 2
+
+
+def test_a_prefix_can_be_paused_within_a_paused_stack(
+    stack: FakeAppConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.deploy(SHOP | {"paused": True})
+    command(monkeypatch, "pause", "--prefix", "shop/")
+    assert stack.document == paused(SHOP | {"paused": True}, "shop/")
 
 
 def test_an_emergency_pause_doesnt_need_a_stated_test(
@@ -177,7 +215,7 @@ def test_resume_names_what_is_still_paused(
     command(monkeypatch, "resume", "--prefix", "shop/shoes/")
     told = capsys.readouterr().out
     assert "The whole stack is still paused." in told
-    assert "are then processed" not in told
+    assert "continue automatically" not in told
     stack.deploy(paused(paused(SHOP, "shop/shoes/"), ""))
     command(monkeypatch, "resume", "--yes")
     assert "Still paused: shop/shoes/." in capsys.readouterr().out
