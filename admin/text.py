@@ -33,6 +33,11 @@ def column(key: str) -> str:
     return f"{shortened(key):{KEY_COLUMNS}}"
 
 
+def images(number: int) -> str:
+    """A number of images."""
+    return f"{number:,} image" if number == 1 else f"{number:,} images"
+
+
 def span(seconds: float) -> str:
     """A length of time in its two largest units."""
     seconds = max(0, round(seconds))

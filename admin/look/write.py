@@ -10,6 +10,7 @@ from admin.look.fetch import KINDS, Folder, with_pictures
 from admin.look.page import MARK, Heading, page
 from admin.look.records import Record
 from admin.stack import LocalStack, Stack, prices_are_real
+from admin.text import images
 
 
 def write(  # noqa: PLR0913 - each is one part of the page
@@ -39,7 +40,8 @@ def write(  # noqa: PLR0913 - each is one part of the page
     shown = list[Record]()
     for record in with_pictures(records, stack, Folder(out), limit_bytes):
         shown.append(record)
-        _report(len(shown), len(records))
+        _report_progress(len(shown), len(records))
+    _report(shown)
     endpoint = stack.pixian_endpoint if isinstance(stack, LocalStack) else None
     real = endpoint is None or prices_are_real(endpoint)
     heading = Heading(title, now, real)
@@ -54,9 +56,17 @@ def _remove_earlier(index: Path) -> None:
             shutil.rmtree(index.parent / kind, ignore_errors=True)
 
 
-def _report(done: int, total: int) -> None:
-    text = f"Fetched the pictures of {done} of {total} images."
+def _report_progress(done: int, total: int) -> None:
     if sys.stderr.isatty():
-        print(f"\r{text}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-    elif done == total:
-        print(text, file=sys.stderr, flush=True)
+        print(
+            f"\rFetching pictures: {done} of {images(total)}", end="", file=sys.stderr, flush=True
+        )
+
+
+def _report(records: Sequence[Record]) -> None:
+    fetched = sum(bool(record.before or record.after) for record in records)
+    text = f"Fetched the pictures of {fetched:,} of {images(len(records))}."
+    if fetched < len(records):
+        text += " The page says why the rest is missing."
+    start = "\r\033[K" if sys.stderr.isatty() else ""
+    print(start + text, file=sys.stderr, flush=True)

@@ -413,6 +413,18 @@ def test_a_new_page_replaces_the_pictures_of_the_one_before(stack: Buckets, tmp_
     assert not (tmp_path / "after/odd.png").exists()
 
 
+def test_images_without_a_picture_are_not_said_to_be_fetched(
+    stack: Buckets, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(stack)
+    records = newest(stack, configuration(), "", 50, failed=False)
+    gone = missing("gone.jpg", "e", "Nothing came back.", configuration())
+    write([records[0], gone], stack, tmp_path, "Results", now=NOW, limit_bytes=10**9)
+    assert capsys.readouterr().err == (
+        "Fetched the pictures of 1 of 2 images. The page says why the rest is missing.\n"
+    )
+
+
 def run(monkeypatch: pytest.MonkeyPatch, stack: Buckets, *arguments: str) -> None:
     monkeypatch.setattr(sys, "argv", ["look", *arguments])
     monkeypatch.setattr(__main__, "chosen", lambda _: stack)
