@@ -18,6 +18,7 @@ from admin.stack import STACK_FILE, LocalStack, prices_are_real, running_here
 from local.attempts import AttemptLines, follow
 from local.deployment import deploy
 from local.fake_pixian import StandIn
+from local.fake_pixian.server import API_ID, API_SECRET
 from local.ministack import ROOT, MiniStack
 
 DIRECTORY = ROOT / ".local"
@@ -170,16 +171,27 @@ def _print_welcome(stack: LocalStack, *, is_fake: bool) -> None:
     }
     prefix = " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
     faults = f"""
-To see how images fare when Pixian fails, order faults, such as a 429 for the next two calls:
+The fake Pixian takes the API id {API_ID} and the secret {API_SECRET}, which are stored. To
+store them again, or wrong ones to see images blocked: make credentials
+
+To see how images fare when Pixian fails, order faults: a 429 for the next two calls, after which an
+image is processed, or three broken connections, after which the next image is given up:
 
   curl {stack.pixian_endpoint}/_control/faults -d '{{"status": 429, "times": 2}}'
+  curl {stack.pixian_endpoint}/_control/faults -d '{{"cut": "after_request", "times": 3}}'
 
 local/fake_pixian/control.py describes all faults and settings.
 """
     print(f"""Ready. Open another terminal in this folder:
 
   make demo IMAGES=photo.jpg            uploads an image, or a folder, and shows the results
-  make config FILE=config.json          changes the configuration
+  make check-stack                      follows one picture through the stack, in test mode
+  make status                           shows lanes, queue, images, credits, and what blocks
+  make look                             shows the newest results beside their originals
+  make config FILE=config.json          changes the configuration; SHOW=1 shows the one in effect
+  make pause, make resume               hold images back, and process them
+  make redrive                          lists images that were given up, and processes them again
+  make outputs                          prints the names of buckets, queues, functions and logs
 
 To use the AWS CLI, put these settings in front of each command. Don't export them, or other
 commands in that shell, such as make deploy, would use the local AWS too:
@@ -190,6 +202,7 @@ Cutouts appear in s3://{stack.outputs["OutputBucket"]}.
 Pixian's endpoint is {stack.pixian_endpoint}.
 {faults if is_fake else ""}
 {STACK_FILE.relative_to(ROOT)} lists all names and URLs. Press Ctrl-C to stop everything.
+All uploads and cutouts are lost then. What make demo and make look fetched stays.
 """)
 
 

@@ -66,9 +66,16 @@ def test_the_welcome_has_a_command_for_a_fault_and_exports_nothing(
     _print_welcome(stack, is_fake=True)
     said = capsys.readouterr().out
     assert 'curl http://127.0.0.1:8/_control/faults -d \'{"status": 429, "times": 2}\'' in said
+    assert '-d \'{"cut": "after_request", "times": 3}\'' in said
+    assert "standin and the secret standin-S3cr3t+7q/Zx9Kd" in said
+    assert "are lost" in said
+    for command in ("check-stack", "status", "look", "config", "pause", "resume", "redrive"):
+        assert f"make {command}" in said
     assert "export AWS" not in said
     _print_welcome(stack, is_fake=False)
-    assert "_control" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "_control" not in said
+    assert "standin" not in said
 
 
 def test_made_up_prices_are_marked_as_such() -> None:
