@@ -36,7 +36,7 @@ help: ## list the commands
 local: $(LOCAL) ## run the stack on this machine until Ctrl-C [PORT= CONFIG= PARAMETERS= PIXIAN_ENDPOINT= PIXIAN_API_ID= PIXIAN_API_SECRET=]
 	@exec $(PYTHON) -m local.world
 
-demo: $(LOCAL) $(PHOTOGRAPHS) ## upload photographs to the local stack and show the results [IMAGES= PREFIX= OUT=]
+demo: $(LOCAL) $(PHOTOGRAPHS) ## upload photographs to the local stack and show the results; ask first if they cost credits [IMAGES= PREFIX= OUT= YES=1]
 	@exec $(PYTHON) -m local.demo
 
 # ---- operate it in AWS ----------------------------------------------------------------------

@@ -4,7 +4,8 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,12 +16,14 @@ from typing import Any, Self
 from PIL import Image
 
 from admin.config import in_force
-from admin.errors import UserError
+from admin.errors import UserError, run
 from admin.look.fetch import described, listing
 from admin.look.records import Outcome, Record, missing
 from admin.look.write import write
 from admin.stack import STACK_FILE, LocalStack, prices_are_real, running_here
+from admin.terminal import confirm
 from admin.text import escaped
+from admin.text import images as counted
 from local.attempts import AttemptLines, AttemptLog
 from local.ministack import ROOT
 from local.outcomes import Output, Uploaded, wait_for
@@ -51,21 +54,26 @@ class Plan:
 
     Attributes:
         images: The files to upload.
+        left_out: What else is in the folders, and why it isn't uploaded.
         prefix: The prefix to upload them under; None for all prefixes in the configuration.
         out: The folder for the results.
+        yes: Whether to upload images that cost credits without a question.
     """
 
     images: tuple[Path, ...]
+    left_out: tuple[tuple[Path, str], ...]
     prefix: str | None
     out: Path
+    yes: bool
 
     @classmethod
     def read(cls) -> Self:
-        """Read IMAGES, PREFIX and OUT; the default for IMAGES is a few photographs."""
-        named = _named_images(os.environ.get("IMAGES", ""))
+        """Read IMAGES, PREFIX, OUT and YES; the default for IMAGES is a few photographs."""
+        named, left_out = _named_images(os.environ.get("IMAGES", ""))
         prefix = os.environ.get("PREFIX") or ("" if named else None)
         images = named or (_enlarged(), *(_PHOTOGRAPHS / name for name in _DEFAULT_IMAGES))
-        return cls(images, prefix, Path(os.environ.get("OUT") or "demo-out"))
+        out, yes = Path(os.environ.get("OUT") or "demo-out"), os.environ.get("YES") == "1"
+        return cls(images, left_out, prefix, out, yes)
 
     def prefixes(self, configuration: Configuration) -> list[str]:
         """The prefixes to upload each image under.
@@ -81,30 +89,41 @@ class Plan:
         return enabled
 
 
-def _named_images(names: str) -> tuple[Path, ...]:
+def _named_images(names: str) -> tuple[tuple[Path, ...], tuple[tuple[Path, str], ...]]:
+    """The files that are named or in a named folder, and what is left out of the folders."""
     matches = [
         Path(match)
         for name in shlex.split(names)
         for match in sorted(glob(name)) or [name]  # noqa: PTH207 - it may be absolute
     ]
-    found = [image for match in matches for image in _files(match)]
+    listed = [each for match in matches for each in _files(match)]
+    found = [file for file, why_not in listed if not why_not]
     for image in found:
         if not image.is_file():
             raise UserError(f"IMAGES: there is no file {image}. Put names with spaces in quotes.")
     if len({image.name for image in found}) < len(found):
         raise UserError("IMAGES: two files have the same name, so they would have the same key.")
-    return tuple(found)
+    return tuple(found), tuple((file, why_not) for file, why_not in listed if why_not)
 
 
-def _files(match: Path) -> list[Path]:
-    """The files in a folder, without hidden ones; anything else is returned as it is."""
+def _files(match: Path) -> list[tuple[Path, str]]:
+    """What is in a folder, and why it isn't uploaded, if so; anything else as it is."""
     if not match.is_dir():
-        return [match]
-    files = [file for file in sorted(match.iterdir()) if file.is_file()]
-    images = [f for f in files if not (f.name.startswith(".") or why_not_an_image(f.name))]
-    if not images:
-        raise UserError(f"IMAGES: the folder {match} has no files.")
-    return images
+        return [(match, "")]
+    files = [(file, _why_not(file)) for file in sorted(match.iterdir())]
+    if all(why_not for _, why_not in files):
+        raise UserError(f"IMAGES: the folder {match} has no files that could be images.")
+    return files
+
+
+def _why_not(file: Path) -> str:
+    if reason := why_not_an_image(file.name):
+        return reason
+    if file.name.startswith("."):
+        return "It is hidden, because its name begins with a dot."
+    if file.is_dir():
+        return "It is a folder within a folder. Name it in IMAGES to upload its files."
+    return "" if file.is_file() else "It is no file."
 
 
 def _enlarged() -> Path:
@@ -124,6 +143,8 @@ def main() -> int:
     """Run the demo; return 0 if all images were processed, else 1."""
     exit_on_signal()
     plan = Plan.read()
+    for file, reason in plan.left_out:
+        print(f"Left out {escaped(str(file))}: {reason}")
     with _stack() as stack:
         records = _records(plan, stack)
         print("Fetching the results …", flush=True)
@@ -132,8 +153,16 @@ def main() -> int:
     failed = [record for record in records if record.outcome is not Outcome.PROCESSED]
     for record in failed:
         print(escaped(f"{record.source}: {record.error}"), file=sys.stderr)
-    print(f"{len(records) - len(failed)} of {len(records)} images have a result. Open {index}")
+    print(f"{_summary(records)} Open {index}")
     return min(len(failed), 1)
+
+
+def _summary(records: Sequence[Record]) -> str:
+    done = sum(record.outcome is Outcome.PROCESSED for record in records)
+    closer = sum(bool(record.check) for record in records)
+    has = "has" if len(records) == 1 else "have"
+    look = f", {closer:,} to look at closer" if closer else ""
+    return f"{done:,} of {counted(len(records))} {has} a result{look}."
 
 
 @contextmanager
@@ -154,11 +183,13 @@ def _stack() -> Iterator[LocalStack]:
 def _records(plan: Plan, stack: LocalStack) -> list[Record]:
     """Upload the images, and return what became of them."""
     configuration = in_force(stack)
-    prefixes = plan.prefixes(configuration)
+    wanted = [(image, prefix) for image in plan.images for prefix in plan.prefixes(configuration)]
+    keys = [prefix + image.name for image, prefix in wanted]
+    _tell_live(keys, configuration, real=prices_are_real(stack.pixian_endpoint), yes=plan.yes)
     log = AttemptLog(stack)
     list(log.read())  # skip what happened before
-    uploads = [_upload(image, prefix, stack) for image in plan.images for prefix in prefixes]
-    print(f"Uploaded {len(uploads)} images. Waiting for the results …", flush=True)
+    uploads = [_upload(image, prefix, stack) for image, prefix in wanted]
+    print(f"Uploaded {counted(len(uploads))}. Waiting for the results …", flush=True)
     progress = _Progress(uploads, stack, log)
     outputs = dict(wait_for(uploads, stack, _PATIENCE_SECONDS, progress.print_new))
     if len(outputs) == len(uploads):
@@ -170,6 +201,24 @@ def _records(plan: Plan, stack: LocalStack) -> list[Record]:
         else _missing(upload, configuration)
         for upload in uploads
     ]
+
+
+def _tell_live(keys: Sequence[str], configuration: Configuration, *, real: bool, yes: bool) -> None:
+    """Say which uploads aren't in test mode; if they cost real credits, ask.
+
+    Raises:
+        NeedsAnswer: There is nobody to ask.
+        UserError: The answer is no.
+    """
+    settings = [configuration.settings_for(key) for key in keys]
+    live = Counter(each.prefix or "(defaults)" for each in settings if not each.flag("test"))
+    if not live:
+        return
+    under = ", ".join(f"{counted(number)} under {prefix}" for prefix, number in live.items())
+    prices = "" if real else ", with made-up prices"
+    print(f"Live, not in test mode{prices}: {escaped(under)}.", flush=True)
+    if real:
+        confirm(f"Upload {counted(len(keys))}, of which {live.total():,} cost credits?", yes=yes)
 
 
 def _described(
@@ -233,9 +282,4 @@ def _upload(image: Path, prefix: str, stack: LocalStack) -> Uploaded:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("Stopped.")
-    except UserError as error:
-        sys.exit(str(error))
+    run(lambda: sys.exit(main()))

@@ -1,16 +1,20 @@
 """What `make local` and `make demo` print, and what the demo uploads."""
 
+import io
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from admin.errors import UserError
+from admin.errors import NeedsAnswer, UserError
+from admin.look.records import Outcome, Record
 from admin.stack import LocalStack, prices_are_real
 from local.attempts import AttemptLines
-from local.demo import Plan
+from local.demo import Plan, _summary, _tell_live
 from local.world import _print_welcome, _saying_that_it_stops
+from pixian_s3.config.document import parse
 
 
 def record(**image: Any) -> dict[str, Any]:
@@ -110,6 +114,46 @@ def test_a_service_on_this_machine_makes_up_its_prices(endpoint: str, *, real: b
     assert prices_are_real(endpoint) is real
 
 
+LIVE = parse(b'{"defaults": {"test": true}, "prefixes": {"shoes/": {"test": false}}}')
+
+
+@pytest.mark.parametrize("keys", [["a.jpg"], ["a.jpg", "b.jpg"]])
+def test_nothing_is_said_or_asked_about_images_in_test_mode(
+    keys: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _tell_live(keys, LIVE, real=True, yes=False)
+    assert not capsys.readouterr().out
+
+
+def test_live_images_of_the_fake_pixian_are_told_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _tell_live(["a.jpg", "shoes/a.jpg"], LIVE, real=False, yes=False)
+    assert capsys.readouterr().out == (
+        "Live, not in test mode, with made-up prices: 1 image under shoes/.\n"
+    )
+
+
+def test_images_that_cost_real_credits_need_a_yes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(NeedsAnswer, match="Upload 2 images, of which 1 cost credits"):
+        _tell_live(["a.jpg", "shoes/a.jpg"], LIVE, real=True, yes=False)
+    _tell_live(["a.jpg", "shoes/a.jpg"], LIVE, real=True, yes=True)
+    assert "Live, not in test mode: 1 image under shoes/." in capsys.readouterr().out
+    monkeypatch.setenv("YES", "1")
+    assert Plan.read().yes
+
+
+def test_the_demo_sums_up_in_the_singular_too() -> None:
+    fine = Record("a.jpg", Outcome.PROCESSED)
+    odd = Record("b.jpg", Outcome.PROCESSED, check=("the result is empty",))
+    failed = Record("c.jpg", Outcome.REJECTED)
+    assert _summary([fine]) == "1 of 1 image has a result."
+    assert _summary([fine, odd, failed]) == "2 of 3 images have a result, 1 to look at closer."
+
+
 def test_images_may_be_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGES", str(tmp_path))
     for name in (".DS_Store", "._b.jpg", "Thumbs.db"):
@@ -117,7 +161,13 @@ def test_images_may_be_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(UserError, match="has no files"):
         Plan.read()
     (tmp_path / "b.jpg").touch()
-    assert Plan.read().images == (tmp_path / "b.jpg",)
+    (tmp_path / "more").mkdir()
+    plan = Plan.read()
+    assert plan.images == (tmp_path / "b.jpg",)
+    left_out = {file.name: reason for file, reason in plan.left_out}
+    assert set(left_out) == {".DS_Store", "._b.jpg", "Thumbs.db", "more"}
+    assert "Windows" in left_out["Thumbs.db"]
+    assert "folder" in left_out["more"]
 
 
 def test_without_images_one_photograph_is_as_large_as_a_cameras(
