@@ -26,6 +26,7 @@ from admin.sending import Queue, send, stopping
 from admin.stack import LocalStack, Stack, add_stack_option, chosen, prices_are_real
 from admin.terminal import confirm
 from admin.text import escaped
+from pixian_s3.aws.spending import Spending
 from pixian_s3.config.document import Budget, Configuration
 from pixian_s3.config.document import parse as parse_configuration
 from pixian_s3.errors import Blocked, InvalidConfiguration
@@ -45,6 +46,7 @@ _POLL_SECONDS = 5
 _QUIET_POLLS = 3
 _MADE_UP = " (made-up price of the fake Pixian)"
 _MAX_FORMATS = 6
+_SHORT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -302,6 +304,11 @@ class Backfill:
             print("Cost     nothing: test mode")
             return
         print(f"Cost     {self._cost(estimate)}")
+        if self._options.wanted.reports:
+            print(
+                "         Files that are rejected again, such as camera RAW, are counted, but cost "
+                "nothing."
+            )
         balance = pixian.balance() if pixian else None
         if balance is None:
             print("Balance  unknown")
@@ -309,14 +316,26 @@ class Backfill:
             print(f"Balance  {balance:,f} credits{self._made_up}")
             if estimate and balance < (estimate.high or estimate.credits):
                 print("         It may not suffice. Images then wait until you buy more credits.")
-        for name, most in (("day", budget.credits_per_day), ("month", budget.credits_per_month)):
-            if most is not None:
-                over = (
-                    f", which takes {estimate.credits / most:,.1f} {name}s"
-                    if (estimate and most and estimate.credits > most)
-                    else ""
-                )
-                print(f"Budget   {most:,f} credits a {name}{over}")
+        if budget != Budget():
+            self._print_budget(estimate, budget)
+
+    def _print_budget(self, estimate: quote.Estimate | None, budget: Budget) -> None:
+        table = self._outputs["LeaseTable"]
+        spent = Spending(self._stack.client("dynamodb"), table).spent(self._now())
+        for name, most, used in (
+            ("day", budget.credits_per_day, spent.day),
+            ("month", budget.credits_per_month, spent.month),
+        ):
+            if most is None:
+                continue
+            left, over = max(Decimal(0), most - used), ""
+            if estimate and most and estimate.credits > most:
+                over = f", so this takes {estimate.credits / most:,.1f} {name}s"
+            elif estimate and estimate.credits > left:
+                over = f", so some images wait for the next {name}"
+            print(
+                f"Budget   {left:,f} credits left of {most:,f} a {name} (UTC){over}{self._made_up}"
+            )
 
     def _cost(self, estimate: quote.Estimate | None) -> str:
         if estimate is None:
@@ -332,15 +351,19 @@ class Backfill:
         depth, lanes, most = self._queue.depth(), self._lanes(), self._functions.most
         if others := max(0, depth - waiting):
             print(
-                f"Queue    {others:,} other messages wait in RetryQueue. Images that they are "
-                "about are sent twice, but paid for once at most."
+                f"Queue    {others:,} other messages wait in RetryQueue. Some may be about images "
+                "of this list. Such an image gets a second message, but is paid for only once."
             )
         images, source = depth + unsent, "measured here" if is_measured else "assumed"
         now, then = (images * each / _for_backlog(number) for number in (lanes, most))
-        print(
-            f"Time     {duration(now)} with {lanes} lanes as now, {duration(then)} with {most} at "
-            f"the end of the ramp ({each:.1f} s an image, {source})"
-        )
+        how = f"({each:.1f} s an image, {source})"
+        if max(now, then) < _SHORT_SECONDS:
+            print(f"Time     less than a minute {how}")
+        else:
+            print(
+                f"Time     {duration(now)} with {lanes} lanes as now, {duration(then)} with {most} "
+                f"at the end of the ramp {how}"
+            )
 
     def _read_functions(self) -> Functions:
         functions = self._stack.client("lambda")
@@ -471,10 +494,11 @@ def main() -> None:
         type=int,
         default=Options.sample,
         metavar="NUMBER",
-        help="images to ask Pixian about, for each configured prefix; default: 20 (SAMPLE=)",
+        help="images of each configured prefix to send to Pixian in test mode, which is free, for "
+        "their prices; 0 sends none; default: 20 (SAMPLE=)",
     )
     for name, what in (
-        ("--dry-run", "say what it would do, and stop (DRY_RUN=1)"),
+        ("--dry-run", "say what it would do, and queue nothing (DRY_RUN=1)"),
         ("--yes", "don't ask (YES=1)"),
         ("--wait", "wait until all images have ended (WAIT=1)"),
         ("--reports", "also images that have an error report (REPORTS=1)"),

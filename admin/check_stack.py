@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from admin.config import History, history, in_force
 from admin.errors import UserError, run
 from admin.review import named
+from admin.sample import name as upload_name
 from admin.sample import picture
 from admin.stack import AwsStack, Stack, add_stack_option, chosen
 from pixian_s3.config.document import Configuration, Settings
@@ -252,7 +253,7 @@ def check_stack(
         UserError: It isn't certain that it costs nothing, or there is no result.
     """
     content, suffix = _content(photo)
-    name = f"check-stack-{now:%Y%m%dT%H%M%S%fZ}{suffix}"
+    name = upload_name(now, suffix)
     print(f"Checking the stack {stack.stack_name} in test mode, which costs no credits:")
     configuration = in_force(stack)
     key, settings = place(configuration, name, prefix=prefix, below=_below(stack))
@@ -273,7 +274,7 @@ def check_stack(
         raise UserError(f"{output} isn't marked as a test, so it may have cost a credit.")
     print(
         "The stack works. The result has the watermark of test mode. Both files were left in their "
-        "buckets:\n"
+        "buckets, and `make backfill` leaves them out:\n"
         f"  s3://{bucket}/{key}\n  {output}"
     )
     return found

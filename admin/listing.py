@@ -21,6 +21,7 @@ from typing import Any, Self
 from urllib.parse import unquote_plus
 
 from admin.errors import UserError
+from admin.sample import is_named_so
 from pixian_s3.config.document import Configuration, Settings
 from pixian_s3.errors import Rejected
 from pixian_s3.job import Job
@@ -370,6 +371,8 @@ def _cached(configuration: Configuration) -> Callable[[str], Settings]:
 def _not_ours(key: str, settings: Settings, *, same_bucket: bool) -> str:
     if keys.why_not_an_image(key):
         return "folder markers" if key.endswith("/") else "added by Windows or macOS (Thumbs.db, …)"
+    if is_named_so(key):
+        return "uploaded by `make check-stack`"
     if not settings.flag("pipeline.enabled"):
         return "under a disabled prefix"
     if settings.flag("pipeline.paused"):

@@ -195,7 +195,10 @@ class Pixian:
                 **more,  # type: ignore[arg-type]
             )
         except urllib3.exceptions.HTTPError as error:
-            raise NoPrice(f"Pixian can't be reached ({type(error).__name__})") from None
+            raise NoPrice(
+                f"Pixian can't be reached from this computer ({type(error).__name__}). Check its "
+                f"connection to {urlsplit(self._url).netloc}"
+            ) from None
 
 
 def _decimal(text: object) -> Decimal | None:

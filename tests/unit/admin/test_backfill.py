@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ import pytest
 from botocore.exceptions import ClientError
 from flask import Flask, Response, request
 
-from admin import backfill, sending
+from admin import backfill, sample, sending
 from admin.backfill import Backfill, Options, duration
 from admin.errors import NeedsAnswer, UserError
 from admin.listing import Wanted, Work
+from pixian_s3.aws.spending import Spending
 from pixian_s3.job import jobs_from_message
 from tests.integration.servers import serve
 from tests.integration.world import make_lease_table
@@ -377,6 +379,103 @@ def test_an_image_that_pixian_cannot_read_is_counted_like_the_others(
     said = capsys.readouterr().out
     assert "1 without a price, counted like the others: Pixian's answer has no" in said
     assert "Cost     about 12.0 credits" in said
+
+
+def test_without_a_sample_no_photo_is_sent_to_pixian(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def price(_: bytes) -> Decimal:
+        raise AssertionError
+
+    shop.price = price
+    shop.put(*photos(3))
+    shop.run(dry_run=True, sample=0)
+    said = capsys.readouterr().out
+    assert "no price known, 0 sampled" in said
+    assert "Cost     unknown" in said
+
+
+def test_what_check_stack_uploaded_is_left_out(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = sample.name(datetime(2026, 9, 21, 14, 13, 20, 5, UTC), ".png")
+    shop.put("paid/a.jpg", f"paid/{name}", "paid/check-stack-manual.png")
+    shop.write(f"paid/{name}", **{"pixian-test": "true"})
+    shop.run(yes=True, wanted=Wanted(tests=True))
+    assert shop.queued() == ["paid/a.jpg", "paid/check-stack-manual.png"]
+    assert "1  uploaded by `make check-stack`" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("spent", "says"), [
+    ("0", "20 credits left of 20 a day (UTC) (made"),
+    ("15.5", "4.5 credits left of 20 a day (UTC), so some images wait for the next day"),
+    ("21", "0 credits left of 20 a day (UTC), so some images wait for the next day"),
+])  # fmt: skip
+def test_the_quote_says_what_is_left_of_the_budget(
+    shop: Shop,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    spent: str,
+    says: str,
+) -> None:
+    document = json.dumps(CONFIGURATION | {"budget": {"credits_per_day": 20}})
+    monkeypatch.setattr(backfill, "document_in_force", lambda _: document)
+    Spending(shop.client("dynamodb"), "leases").settle(None, Decimal(spent), shop.now)
+    shop.put(*photos(10))
+    shop.run(dry_run=True)
+    assert f"Budget   {says}" in capsys.readouterr().out
+
+
+def test_a_backfill_larger_than_the_budget_says_how_long_it_takes(
+    shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = json.dumps(CONFIGURATION | {"budget": {"credits_per_month": 2}})
+    monkeypatch.setattr(backfill, "document_in_force", lambda _: document)
+    shop.put(*photos(10))
+    shop.run(dry_run=True)
+    said = capsys.readouterr().out
+    assert "Budget   2 credits left of 2 a month (UTC), so this takes 5.5 months" in said
+
+
+def test_a_few_images_take_less_than_a_minute(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.put(*photos(3))
+    shop.run(dry_run=True)
+    assert "Time     less than a minute (" in capsys.readouterr().out
+
+
+def test_images_that_may_be_in_the_queue_already_are_said_to_be_paid_for_once(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.put(*photos(2))
+    shop.client("sqs").send_message(QueueUrl=shop.outputs["RetryQueueUrl"], MessageBody="{}")
+    shop.run(dry_run=True)
+    assert (
+        "Queue    1 other messages wait in RetryQueue. Some may be about images of this list. "
+        "Such an image gets a second message, but is paid for only once.\n"
+    ) in capsys.readouterr().out
+
+
+def test_a_pixian_that_cannot_be_reached_says_what_to_check(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.endpoint = "http://127.0.0.1:9"
+    shop.put(*photos(2))
+    shop.run(dry_run=True)
+    assert "Check its connection to 127.0.0.1:9." in capsys.readouterr().out
+
+
+def test_reports_that_cost_nothing_in_the_end_are_said_to_be_counted(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.put("paid/a.cr2")
+    shop.write("paid/a.cr2.error.json", final="true")
+    shop.run(dry_run=True, wanted=Wanted(reports=True))
+    said = capsys.readouterr().out
+    assert (
+        "Files that are rejected again, such as camera RAW, are counted, but cost nothing" in said
+    )
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_a_picture_is_followed_to_its_result(
         "  processed      6.5 s after the upload",
         f"  result         s3://cutouts/{NAME}.png",
         "The stack works. The result has the watermark of test mode. Both files were left in their "
-        "buckets:",
+        "buckets, and `make backfill` leaves them out:",
         f"  s3://photos/{NAME}.png",
         f"  s3://cutouts/{NAME}.png",
     ]
