@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from admin.errors import UserError, run
 from admin.stack import Stack, add_stack_option, chosen
+from admin.status import held
 from admin.terminal import confirm
 from admin.text import column, escaped, shortened, span
 from pixian_s3.aws.queues import depth_of
@@ -347,6 +348,8 @@ def redrive(stack: Stack, wanted: Wanted, now: float, *, dry_run: bool, yes: boo
             return
         print("\nTheir images are processed with all attempts available again, and cost credits,")
         print("unless they are in test mode or have their result already.")
+        if why := held(stack, now):
+            print(why)
         confirm(f"Send {_counted(listing.matching)} to RetryQueue?", yes=yes)
         sent = letters.send(wanted)
     print(f"Sent {_counted(sent)} to RetryQueue. `make status` shows how it empties.")

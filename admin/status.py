@@ -368,6 +368,22 @@ def _held_by(sections: Mapping[str, Section]) -> str:
     """What all images in the queue wait for: `pause` or `budget`; empty if nothing is known."""
     if "error" in sections["remaining"] or sections["remaining"]["seconds"] == 0:
         return ""
+    return _holds(sections)
+
+
+def held(stack: Stack, now: float) -> str:
+    """What images that are sent now would wait for, in words; empty if nothing is known."""
+    reader = Reader(stack, now)
+    names = ("paused", "credits", "budget")
+    holds = _holds({name: _section(_SECTIONS[name], reader) for name in names})
+    return {
+        "pause": "All images are paused, so these wait until `make resume`.",
+        "budget": "The budget is spent, so images that cost credits wait for a higher one, or for "
+        "the next day or month (UTC).",
+    }.get(holds, "")
+
+
+def _holds(sections: Mapping[str, Section]) -> str:
     if sections["paused"].get("stack"):
         return "pause"
     spent, budget = sections["credits"], sections["budget"]

@@ -6,15 +6,19 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import boto3
 import pytest
 
-from admin import redrive
+from admin import redrive, status
 from admin.errors import NeedsAnswer, UserError
 from pixian_s3.aws.queues import Queues as OfProgram
+from pixian_s3.aws.spending import Spending
+from pixian_s3.config.document import parse
 from pixian_s3.job import Job
+from tests.integration.world import make_lease_table
 
 THROTTLED = "Pixian answered 429: Busy. This image isn't retried any more."
 FAILED = "Pixian answered 500: Broken. This image isn't retried any more."
@@ -107,6 +111,27 @@ def test_a_list_takes_nothing_from_the_queue(queues: Queues, run: Run) -> None:
     queues.fill("no job")
     run("--dry-run")
     assert (queues.sent(), len(queues.left())) == ([], 2)
+
+
+@pytest.mark.parametrize(("document", "said"), [
+    ({"paused": True}, "All images are paused, so these wait until `make resume`.\n"),
+    ({"budget": {"credits_per_day": 10}}, "The budget is spent, so images that cost credits wait"),
+    ({"budget": {"credits_per_day": 11}}, ""),
+])  # fmt: skip
+def test_it_says_what_holds_images_back_before_it_asks(
+    queues: Queues,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    document: dict[str, Any],
+    said: str,
+) -> None:
+    make_lease_table(boto3.client("dynamodb"))
+    queues.outputs["LeaseTable"] = "leases"
+    Spending(boto3.client("dynamodb"), "leases").settle(None, Decimal(10), time.time())
+    monkeypatch.setattr(status, "in_force", lambda _: parse(json.dumps(document)))
+    queues.bury("shoes/a.jpg")
+    asked = run("--yes").partition("or have their result already.\n")[2]
+    assert asked.startswith(said or "Sent 1 message")
 
 
 def test_it_asks_before_it_sends(
@@ -215,7 +240,10 @@ def test_what_the_retry_queue_refuses_stays(queues: Queues, run: Run) -> None:
     client = queues.client("sqs")
     with pytest.MonkeyPatch.context() as refusing:
         refusing.setattr(client, "send_message_batch", lambda **_: {"Failed": [{"Id": "0"}]})
-        refusing.setattr(Queues, "client", lambda *_: client)
+        others = Queues.client
+        refusing.setattr(
+            Queues, "client", lambda self, name: client if name == "sqs" else others(self, name)
+        )
         with pytest.raises(UserError, match=r"SQS refused 1 message\. They stay"):
             run("--yes")
     assert len(queues.left()) == 1
