@@ -70,8 +70,10 @@ class Play:
             self._look()
         struck = self._put_on()
         if self._run.fault.point is Point.PACE:
-            # A backlog moves the lanes: once for each strike, and twice undisturbed.
-            for _ in range(self._run.fault.times + self._run.fault.skip + 2):
+            # A backlog moves the lanes: once for each strike, also of the other fault, and twice
+            # undisturbed.
+            strikes = self._run.fault.times + (self._run.other.times if self._run.other else 0)
+            for _ in range(strikes + self._run.fault.skip + 2):
                 self._look()
         quiet = self._lambda.run(self._aws.clock.now + LONGEST_SECONDS)
         verdict = judge(self._found(quiet=quiet))
