@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pixian_s3.retry import MAX_UNKNOWN_CALLS
+from pixian_s3.retry import MAX_GATEWAY_CALLS, MAX_UNKNOWN_CALLS
 
 REPORT = ".error.json"
-MAX_COUNTED = 3 * MAX_UNKNOWN_CALLS
+MAX_COUNTED = MAX_UNKNOWN_CALLS + MAX_GATEWAY_CALLS
 """Calls without a known result that one upload may cause between two redrives: there is a limit for
-those of unknown outcome, and one for 502 and 504."""
+those of unknown outcome, and one for 502 and 504 (ADR 0035)."""
 
 
 @dataclass
