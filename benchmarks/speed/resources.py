@@ -113,8 +113,10 @@ def _resources(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def _referred(value: dict[str, Any]) -> str | None:
-    """The resource that an output is about."""
+    """The resource that an output is about; of a choice, the one that the stack creates."""
     [(how, about)] = value.items()
+    if how == "Fn::If":
+        return _referred(about[1])
     return {"Ref": about, "Fn::GetAtt": about[0]}.get(how)
 
 
