@@ -4,9 +4,11 @@ import re
 
 KEY_COLUMNS = 40
 
-# Line breaks, what a terminal takes for commands, and what reverses the direction of writing.
+# Line breaks, what a terminal takes for commands, and what is invisible or reverses the direction
+# of writing.
 _CONTROL_CHARACTERS = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
 )
 
 

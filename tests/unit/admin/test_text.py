@@ -34,6 +34,20 @@ def test_a_key_takes_one_short_line(key: str, short: str) -> None:
 
 def test_control_characters_are_escaped_and_letters_are_not() -> None:
     assert all(escaped(chr(code)).isascii() for code in range(0x20))
-    for code in (0x7F, 0x85, 0x9B, 0x2028, 0x2029, 0x202E, 0x2066, 0xD800):
+    for code in (
+        0x7F,
+        0x85,
+        0x9B,
+        0x2028,
+        0x2029,
+        0x202E,
+        0x2066,
+        0x61C,
+        0x200B,
+        0xFEFF,
+        0xE0041,
+        0xD800,
+    ):
         assert escaped(chr(code)) == chr(code).encode("unicode_escape").decode()
-    assert escaped("é 日本 👟") == "é 日本 👟"
+    # Persian writes a non-joiner within words, and emoji are joined.
+    assert escaped("é 日本 👩\u200d🚀 \u200c") == "é 日本 👩\u200d🚀 \u200c"
