@@ -16,6 +16,7 @@ from admin.cloudformation import Described, buckets, describe, failures
 from admin.errors import NeedsAnswer, UserError, run
 from admin.stack import Stack, add_stack_option, chosen
 from admin.terminal import confirm
+from admin.text import counted
 from pixian_s3.errors import UnreadableMessage
 from pixian_s3.job import jobs_from_message
 
@@ -205,7 +206,7 @@ def _summary(
     yield "- the functions with their logs, the alarms, the dashboard, and the table of leases"
     yield "- the secret with Pixian's API ID and secret"
     for queue, number in waiting.items():
-        yield f"- {queue}, which has {_counted(number, 'message')}"
+        yield f"- {queue}, which has {counted(number, 'message')}"
     if with_buckets:
         for bucket in created.values():
             yield f"- the bucket {bucket} with all its files, and all their versions, for ever"
@@ -225,10 +226,6 @@ def _kept(stack: Stack, created: Mapping[str, str], *, with_buckets: bool) -> It
         yield "  (If you ran `make attach`, answer no and run `make detach` first.)"
     if application := stack.outputs.get("ConfigurationApplication"):
         yield f"- the AppConfig application {application} with every configuration you published"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _type_name(name: str) -> None:
@@ -285,11 +282,11 @@ def delete(stack: Stack, *, file: Path, with_buckets: bool, yes: bool) -> None:
     with nothing_received(stack) if any(waiting.values()) else nullcontext():
         if any(waiting.values()):
             print("Saving the messages. This may take 15 minutes if images are being processed …")
-            print(f"Saved {_counted(save(stack, file), 'message')} in {file}.", flush=True)
+            print(f"Saved {counted(save(stack, file), 'message')} in {file}.", flush=True)
         for bucket in created.values() if with_buckets else ():
             print(f"Emptying {bucket} …", flush=True)
             removed = remove_bucket(stack.client("s3"), bucket)
-            print(f"Deleted {_counted(removed, 'version')}, and the bucket.")
+            print(f"Deleted {counted(removed, 'version')}, and the bucket.")
         print("Deleting the stack. This takes a few minutes …", flush=True)
         delete_stack(stack)
     print(f"Deleted the stack {name}.")

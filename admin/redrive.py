@@ -25,7 +25,7 @@ from admin.errors import UserError, run
 from admin.stack import Stack, add_stack_option, chosen
 from admin.status import held
 from admin.terminal import confirm
-from admin.text import column, escaped, shortened, span
+from admin.text import column, counted, escaped, shortened, span
 from pixian_s3.aws.queues import depth_of
 from pixian_s3.errors import UnreadableMessage
 from pixian_s3.job import jobs_from_message
@@ -308,8 +308,8 @@ class Listing:
             print(f"{sum(number for _, number in rest):>10,}  {OTHERS}")
         if self.unreadable:
             print(
-                f"\nCan't be read, and left in the dead-letter queue: {_counted(self.unreadable)}. "
-                "See the SQS console."
+                "\nCan't be read, and left in the dead-letter queue: "
+                f"{counted(self.unreadable, 'message')}. See the SQS console."
             )
 
 
@@ -331,8 +331,9 @@ def redrive(stack: Stack, wanted: Wanted, now: float, *, dry_run: bool, yes: boo
     with DeadLetters(stack) as letters:
         if used := letters.used_by_others():
             print(
-                f"{_counted(used)} can't be listed now: another `make redrive` is using them, or "
-                f"was killed less than {HIDDEN_SECONDS // 60} minutes ago. Run this again later.",
+                f"{counted(used, 'message')} can't be listed now: another `make redrive` is using "
+                f"them, or was killed less than {HIDDEN_SECONDS // 60} minutes ago. Run this again "
+                "later.",
             )
         print("Reading the dead-letter queue …", file=sys.stderr, flush=True)
         for letter in letters.receive():
@@ -350,13 +351,13 @@ def redrive(stack: Stack, wanted: Wanted, now: float, *, dry_run: bool, yes: boo
         print("unless they are in test mode or have their result already.")
         if why := held(stack, now):
             print(why)
-        confirm(f"Send {_counted(listing.matching)} to RetryQueue?", yes=yes)
+        confirm(f"Send {counted(listing.matching, 'message')} to RetryQueue?", yes=yes)
         sent = letters.send(wanted)
-    print(f"Sent {_counted(sent)} to RetryQueue. `make status` shows how it empties.")
+    print(f"Sent {counted(sent, 'message')} to RetryQueue. `make status` shows how it empties.")
     if sent < listing.matching:
         raise UserError(
-            f"SQS refused {_counted(listing.matching - sent)}. They stay in the dead-letter queue. "
-            "Run this again."
+            f"SQS refused {counted(listing.matching - sent, 'message')}. They stay in the "
+            "dead-letter queue. Run this again."
         )
 
 
@@ -365,11 +366,8 @@ def _nothing(listing: Listing, wanted: Wanted) -> str:
         return "No messages to redrive."
     asked = {"PREFIX": wanted.prefix, "REASON": wanted.reason}
     options = " and ".join(f"{name}={escaped(text)}" for name, text in asked.items() if text)
-    return f"No message to redrive matches {options}; the queue has {_counted(listing.total)}."
-
-
-def _counted(messages: int) -> str:
-    return "1 message" if messages == 1 else f"{messages:,} messages"
+    has = counted(listing.total, "message")
+    return f"No message to redrive matches {options}; the queue has {has}."
 
 
 def main() -> None:

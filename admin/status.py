@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from admin.config import in_force
 from admin.errors import UserError, run
 from admin.stack import LocalStack, Stack, add_stack_option, chosen, prices_are_real
-from admin.text import escaped, span
+from admin.text import counted, escaped, span
 from pixian_s3.attempt import Outcome
 from pixian_s3.aws.metrics import ENDINGS, attempts_by_minute
 from pixian_s3.aws.pace_record import PaceRecord, Remembered
@@ -539,7 +539,7 @@ def _paused_text(found: Section, document: Mapping[str, Any]) -> str:
     command = "make resume" if found["stack"] else "make resume PREFIX=…"
     held = _reasons(document["blocked"], Outcome.PAUSED)
     number = sum(each["images"] for each in held)
-    seen = f" {_images(number)} in the last 20 minutes." if number else ""
+    seen = f" {counted(number)} in the last 20 minutes." if number else ""
     return f"{names}; `{command}` continues them.{seen} {_TRIED}"
 
 
@@ -554,15 +554,11 @@ def _blocked_text(found: Section, now: float) -> str:
         for each in blocked[:_MOST_REASONS]
     ]
     number = sum(each["images"] for each in blocked)
-    return f"{_images(number)} in the last 20 minutes{''.join(reasons)}"
+    return f"{counted(number)} in the last 20 minutes{''.join(reasons)}"
 
 
 def _reasons(found: Section, outcome: Outcome) -> list[dict[str, Any]]:
     return [each for each in found.get("reasons", []) if each["outcome"] == outcome]
-
-
-def _images(number: int) -> str:
-    return "1 image" if number == 1 else f"{number:,} images"
 
 
 def _day(at: float) -> str:

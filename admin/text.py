@@ -35,9 +35,9 @@ def column(key: str) -> str:
     return f"{shortened(key):{KEY_COLUMNS}}"
 
 
-def images(number: int) -> str:
-    """A number of images."""
-    return f"{number:,} image" if number == 1 else f"{number:,} images"
+def counted(number: int, what: str = "image") -> str:
+    """A number of things, such as "1 image" or "2 images"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def span(seconds: float) -> str:

@@ -22,8 +22,7 @@ from admin.look.records import Outcome, Record, missing
 from admin.look.write import write
 from admin.stack import STACK_FILE, LocalStack, prices_are_real, running_here
 from admin.terminal import confirm
-from admin.text import escaped
-from admin.text import images as counted
+from admin.text import counted, escaped
 from local.attempts import AttemptLines, AttemptLog
 from local.ministack import ROOT
 from local.outcomes import Output, Uploaded, wait_for

@@ -10,7 +10,7 @@ from admin.look.fetch import KINDS, Folder, with_pictures
 from admin.look.page import MARK, Heading, page
 from admin.look.records import Record
 from admin.stack import LocalStack, Stack, prices_are_real
-from admin.text import images
+from admin.text import counted
 
 
 def write(  # noqa: PLR0913 - each is one part of the page
@@ -59,13 +59,13 @@ def _remove_earlier(index: Path) -> None:
 def _report_progress(done: int, total: int) -> None:
     if sys.stderr.isatty():
         print(
-            f"\rFetching pictures: {done} of {images(total)}", end="", file=sys.stderr, flush=True
+            f"\rFetching pictures: {done} of {counted(total)}", end="", file=sys.stderr, flush=True
         )
 
 
 def _report(records: Sequence[Record]) -> None:
     fetched = sum(bool(record.before or record.after) for record in records)
-    text = f"Fetched the pictures of {fetched:,} of {images(len(records))}."
+    text = f"Fetched the pictures of {fetched:,} of {counted(len(records))}."
     if fetched < len(records):
         text += " The page says why the rest is missing."
     start = "\r\033[K" if sys.stderr.isatty() else ""
