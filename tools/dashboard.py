@@ -306,21 +306,16 @@ ROWS = (
                 period=DAY,
                 start="-P30D",
             ),
-            Widget(
-                "Credits by day and prefix",
-                6,
-                [_by_prefix("CreditsCharged", DAY)],
-                period=DAY,
-                stacked=True,
-                start="-P30D",
-            ),
-            Widget(
-                "Images by day and prefix",
-                6,
-                [_by_prefix("ImagesProcessed", DAY)],
-                period=DAY,
-                stacked=True,
-                start="-P30D",
+            *(
+                Widget(
+                    f"{title} by day and prefix",
+                    6,
+                    [_by_prefix(metric, DAY)],
+                    period=DAY,
+                    stacked=True,
+                    start="-P30D",
+                )
+                for title, metric in (("Credits", "CreditsCharged"), ("Images", "ImagesProcessed"))
             ),
             Widget(
                 "Balance, and calls maybe charged",
