@@ -26,7 +26,7 @@ ANSWERS = ROOT / "samconfig.local.toml"
 _SAM = ROOT / ".tools/sam/bin/sam"
 _DEFAULT_NAME = "pixian-s3"
 _TOLD_OF_ALARMS = ("AlarmEmail", "AlarmTopicArn")
-"""Who is told has no good default. The first one is asked for, unless either is known."""
+"""Nobody is a bad default for notifications. The first one is asked for, unless either is known."""
 
 
 def build(architecture: str) -> None:
@@ -125,9 +125,9 @@ def require_answers(missing: Iterable[Parameter], *, yes: bool) -> None:
     if not yes:
         lines.append("- YES=1: deploy without a question")
     if lines:
-        told = "\n".join(lines)
+        options = "\n".join(lines)
         raise NeedsAnswer(
-            f"Without a terminal, nothing can be asked. Nothing was deployed. Add:\n{told}"
+            f"Without a terminal, nothing can be asked. Nothing was deployed. Add:\n{options}"
         )
 
 

@@ -26,8 +26,8 @@ def run(main: Callable[[], None]) -> None:
         main()
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has left, such as `head`. Python would complain once more at its
-        # end, when it writes out what is left.
+        # The reader of the output, such as `head`, has ended. Python would complain once more as
+        # it exits, because it writes out what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except UserError as error:
