@@ -20,7 +20,6 @@ from admin.look.records import (
     Found,
     Picture,
     Record,
-    Size,
     is_report,
     of_report,
     of_result,
@@ -30,6 +29,7 @@ from admin.look.records import (
 from admin.stack import Stack
 from pixian_s3.config.document import Configuration
 from pixian_s3.errors import Rejected
+from pixian_s3.geometry import Size
 from pixian_s3.output.keys import sidecar_key
 
 KINDS = ("after", "before", "preview", "small")

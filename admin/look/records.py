@@ -1,6 +1,5 @@
 """What the page says about one image, from the metadata and documents in the output bucket."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -8,13 +7,13 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from pixian_s3.attempt import Conversion
+from pixian_s3.attempt import Conversion, signs_in
 from pixian_s3.config.document import Configuration
+from pixian_s3.geometry import Box, Size, box_in, size_in
 from pixian_s3.output import metadata as user_metadata
 from pixian_s3.output.keys import REPORT_SUFFIX, sidecar_key
 
 _SWAPPED = range(5, 9)  # the EXIF orientations that lie on their side
-_NO_SIGN = {"", "ok"}
 SIGNS = {
     "nothing-kept": "the result is empty",
     "all-kept": "nothing was cut out",
@@ -39,22 +38,6 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     GIVEN_UP = "given up"
     MISSING = "missing"
-
-
-class Size(NamedTuple):
-    """In pixels."""
-
-    width: int
-    height: int
-
-
-class Box(NamedTuple):
-    """A rectangle in pixels, in the order of Pixian's headers."""
-
-    top: int
-    left: int
-    width: int
-    height: int
 
 
 class Place(NamedTuple):
@@ -189,9 +172,9 @@ class Record:
 
     def as_json(self) -> dict[str, Any]:
         """For the page: the attributes, and what follows from them."""
-        told = asdict(self)
-        told["finished"] = self.finished.isoformat() if self.finished else None
-        return told | {"share": self.share, "place": self.place and self.place._asdict()}
+        about = asdict(self)
+        about["finished"] = self.finished.isoformat() if self.finished else None
+        return about | {"share": self.share, "place": self.place and self.place._asdict()}
 
 
 def of_result(
@@ -232,12 +215,12 @@ def of_result(
         pixian_seconds=_seconds(timings.get("pixian")),
         credits=metadata.get("pixian-credits-charged"),
         calculated=metadata.get("pixian-credits-calculated"),
-        source_size=Size(*size) if (size := user_metadata.source_size(metadata)) else None,
+        source_size=user_metadata.source_size(metadata),
         converted=_in_words(user_metadata.source_converted(metadata)),
         input_size=_upright(metadata),
-        result_size=_size(metadata.get("pixian-result-size", "")),
-        source_box=_box(metadata.get("pixian-input-foreground", "")),
-        result_box=_box(metadata.get("pixian-result-foreground", "")),
+        result_size=size_in(metadata.get("pixian-result-size", "")),
+        source_box=box_in(metadata.get("pixian-input-foreground", "")),
+        result_box=box_in(metadata.get("pixian-result-foreground", "")),
         parameters=_texts(about.get("parameters")),
         digest=metadata.get("parameters", ""),
     )
@@ -295,7 +278,7 @@ def with_settings(record: Record, configuration: Configuration) -> Record:
 
 def signs_in_words(check: str) -> tuple[str, ...]:
     """The signs of trouble in `check`, in words; one that isn't known as it is."""
-    return tuple(SIGNS.get(sign, sign) for sign in check.split(",") if sign not in _NO_SIGN)
+    return tuple(SIGNS.get(sign, sign) for sign in signs_in(check))
 
 
 def is_report(key: str) -> bool:
@@ -325,31 +308,12 @@ def _upright(metadata: Mapping[str, str]) -> Size | None:
     Pixian doesn't say whether its header has it applied. The box has, so if the box fits into one
     of the two only, that one is right; otherwise the header is taken as it is.
     """
-    size = _size(metadata.get("pixian-input-size", ""))
-    box = _box(metadata.get("pixian-input-foreground", ""))
+    size = size_in(metadata.get("pixian-input-size", ""))
+    box = box_in(metadata.get("pixian-input-foreground", ""))
     turned = metadata.get("pixian-input-orientation", "")
-    if size and box and turned.isdecimal() and int(turned) in _SWAPPED and not _fits(box, size):
+    if size and box and turned.isdecimal() and int(turned) in _SWAPPED and min(box.gaps(size)) < 0:
         return Size(size.height, size.width)
     return size
-
-
-def _fits(box: Box, size: Size) -> bool:
-    return box.left + box.width <= size.width and box.top + box.height <= size.height
-
-
-def _size(text: str) -> Size | None:
-    numbers = _numbers(text)
-    return Size(*numbers) if len(numbers) == 2 else None
-
-
-def _box(text: str) -> Box | None:
-    numbers = _numbers(text)
-    return Box(*numbers) if len(numbers) == 4 else None
-
-
-def _numbers(text: str) -> list[int]:
-    words = text.split()
-    return [int(word) for word in words] if all(re.fullmatch("[0-9]+", w) for w in words) else []
 
 
 def _seconds(value: Any) -> float | None:  # noqa: ANN401 - JSON

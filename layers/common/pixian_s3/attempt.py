@@ -60,6 +60,11 @@ class Source:
     converted: Conversion | None = None
 
 
+def signs_in(check: str) -> tuple[str, ...]:
+    """The signs of trouble in a text as `Answer.check` is."""
+    return tuple(sign for sign in check.split(",") if sign not in {"", "ok"})
+
+
 def spelled(size: tuple[int, int]) -> str:
     """A width and height as in logs and metadata, such as 6000x4000."""
     width, height = size
@@ -82,11 +87,6 @@ class Answer:
     seconds: float
     bytes: int
     check: str = ""
-
-    @property
-    def has_signs(self) -> bool:
-        """Whether there are signs of trouble."""
-        return self.check not in {"", "ok"}
 
     def credits(self, which: str) -> Decimal:
         """The credits in a header, "Charged" or "Calculated"; 0 if it is missing or implausible."""

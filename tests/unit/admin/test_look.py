@@ -21,7 +21,6 @@ from admin.look.records import (
     Outcome,
     Place,
     Record,
-    Size,
     missing,
     of_report,
     of_result,
@@ -30,6 +29,7 @@ from admin.look.records import (
 )
 from admin.look.write import write
 from admin.stack import LocalStack
+from pixian_s3.geometry import Size
 from pixian_s3.images import check
 from tests.looking import (
     CONFIGURATION,

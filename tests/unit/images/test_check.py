@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw
 
+from pixian_s3.geometry import Box, Size
 from pixian_s3.images import check, identify
-from pixian_s3.images.check import Box, CannotLook, Size, look, said_in, signs_of
+from pixian_s3.images.check import CannotLook, look, said_in, signs_of
 from tests.builders import fresh_seed, make_settings
 
 SIZE = Size(400, 300)

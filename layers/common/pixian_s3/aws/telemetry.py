@@ -10,7 +10,7 @@ from urllib.parse import quote
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from pixian_s3.attempt import Attempt, Outcome, spelled
+from pixian_s3.attempt import Attempt, Outcome, signs_in, spelled
 from pixian_s3.aws.metrics import BY_PREFIX, COUNTERS, NAMESPACE
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _measures_of_result(
             "InputBytes": (MetricUnit.Bytes, attempt.source.bytes),
             "ResultBytes": (MetricUnit.Bytes, attempt.answer.bytes),
         }
-        if attempt.answer.has_signs:
+        if signs_in(attempt.answer.check):
             measures["ResultsSuspicious"] = (MetricUnit.Count, 1)
     if seconds is not None:
         measures["EndToEndLatency"] = (MetricUnit.Milliseconds, 1000 * seconds)

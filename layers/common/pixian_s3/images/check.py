@@ -5,12 +5,13 @@ A sign is a reason to look at a result, not an error. docs/images.md describes e
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO, NamedTuple, cast
+from typing import IO, cast
 
 from PIL import Image, ImageChops, ImageColor, ImageFilter
 
 from pixian_s3.config.document import Settings
 from pixian_s3.errors import PixianS3Error, Rejected
+from pixian_s3.geometry import Box, Size, box_in, size_in
 from pixian_s3.images import identify
 
 NOTHING_KEPT = "nothing-kept"
@@ -65,27 +66,6 @@ _TOLERANCE_WITH_PROFILE = 48
 
 class CannotLook(PixianS3Error):
     """A result can't be looked at; the message says why."""
-
-
-class Size(NamedTuple):
-    """In pixels."""
-
-    width: int
-    height: int
-
-
-class Box(NamedTuple):
-    """A rectangle in pixels, in the order of Pixian's headers."""
-
-    top: int
-    left: int
-    width: int
-    height: int
-
-    def gaps(self, size: Size) -> tuple[int, int, int, int]:
-        """The distances from the sides of a picture, in the order of CSS."""
-        right, bottom = self.left + self.width, self.top + self.height
-        return self.top, size.width - right, size.height - bottom, self.left
 
 
 @dataclass(frozen=True)
@@ -205,19 +185,12 @@ def look(file: IO[bytes], *, delta: bool = False) -> Picture:
 
 def said_in(headers: Mapping[str, str]) -> Said:
     """What the headers of an answer say."""
-    size, input_box, result_box = (
-        tuple(int(word) for word in words) if all(word.isdecimal() for word in words) else ()
-        for words in (
-            headers.get(f"X-{name}", "").split()
-            for name in ("Input-Size", "Input-Foreground", "Result-Foreground")
-        )
-    )
-    box = Box(*input_box) if len(input_box) == 4 else None
-    known = Size(*size) if len(size) == 2 else None
-    if box and known and min(box.gaps(known)) < 0:
+    size = size_in(headers.get("X-Input-Size", ""))
+    box = box_in(headers.get("X-Input-Foreground", ""))
+    if box and size and min(box.gaps(size)) < 0:
         # The size may be the one before the orientation was applied; the box is upright.
-        known = Size(known.height, known.width)
-    return Said(known, box, Box(*result_box) if len(result_box) == 4 else None)
+        size = Size(size.height, size.width)
+    return Said(size, box, box_in(headers.get("X-Result-Foreground", "")))
 
 
 def asked_by(settings: Settings) -> Asked:

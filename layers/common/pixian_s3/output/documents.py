@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from pixian_s3.attempt import Answer, Conversion, Source
+from pixian_s3.attempt import Answer, Conversion, Source, signs_in
 from pixian_s3.errors import NotFound, PixianS3Error, Rejected
+from pixian_s3.geometry import Box, Size, box_in, size_in
 from pixian_s3.job import Job
 from pixian_s3.output import metadata as user_metadata
 
@@ -15,9 +16,6 @@ REPORT_VERSION = 1
 
 API_PAGE = "https://pixian.ai/api"
 """Pixian's page on formats, limits, parameters and errors, for images that Pixian refused."""
-
-_BOX = ("top", "left", "width", "height")
-_SIZE = ("width", "height")
 
 
 def error_report(job: Job, error: PixianS3Error, parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -91,10 +89,10 @@ def sidecar(  # noqa: PLR0913, PLR0917 - each is one part of the document
         "source_size": _named(user_metadata.source_size(metadata)),
         "source_converted": _conversion(user_metadata.source_converted(metadata)),
         "input_orientation": _number(metadata.get("pixian-input-orientation", "")),
-        "input_size": _numbers(metadata, "pixian-input-size", _SIZE),
-        "result_size": _numbers(metadata, "pixian-result-size", _SIZE),
-        "input_foreground": _numbers(metadata, "pixian-input-foreground", _BOX),
-        "result_foreground": _numbers(metadata, "pixian-result-foreground", _BOX),
+        "input_size": _named(size_in(metadata.get("pixian-input-size", ""))),
+        "result_size": _named(size_in(metadata.get("pixian-result-size", ""))),
+        "input_foreground": _named(box_in(metadata.get("pixian-input-foreground", ""))),
+        "result_foreground": _named(box_in(metadata.get("pixian-result-foreground", ""))),
         "credits": {
             "charged": _decimal(metadata.get("pixian-credits-charged", "")),
             "calculated": _decimal(metadata.get("pixian-credits-calculated", "")),
@@ -112,7 +110,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - each is one part of the document
 
 def _signs(check: str) -> list[str] | None:
     """The signs of trouble; None if the result wasn't checked."""
-    return [sign for sign in check.split(",") if sign != "ok"] if check else None
+    return list(signs_in(check)) if check else None
 
 
 def _source(job: Job) -> dict[str, Any]:
@@ -129,22 +127,13 @@ def _conversion(converted: Conversion | None) -> dict[str, Any] | None:
         return None
     return {
         "type": converted.mime_type,
-        "size": _named(converted.size),
+        "size": Size(*converted.size)._asdict(),
         "reasons": list(converted.reasons),
     }
 
 
-def _named(size: tuple[int, int] | None) -> dict[str, int] | None:
-    return dict(zip(_SIZE, size, strict=True)) if size else None
-
-
-def _numbers(
-    metadata: Mapping[str, str], name: str, names: tuple[str, ...]
-) -> dict[str, int] | None:
-    numbers = [_number(word) for word in metadata.get(name, "").split()]
-    if len(numbers) != len(names) or None in numbers:
-        return None
-    return dict(zip(names, numbers, strict=True))  # type: ignore[arg-type]
+def _named(found: Size | Box | None) -> dict[str, int] | None:
+    return found._asdict() if found else None
 
 
 def _number(word: str) -> int | None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from pixian_s3.attempt import Conversion, Source, spelled
 from pixian_s3.config.document import Settings
 from pixian_s3.errors import AlreadyDone, Rejected, Skipped
+from pixian_s3.geometry import Size
 from pixian_s3.job import Job, is_later
 
 MAX_METADATA_BYTES = 2048
@@ -61,7 +62,7 @@ def of_result(  # noqa: PLR0913 - the parts of a result
         headers: The headers of Pixian's answer; missing ones are left out.
         own: The source's user metadata. It is copied as far as it fits if
             `pipeline.copy_metadata` is set, but not under our names.
-        uploaded: The source, whose size and conversion are told.
+        uploaded: The source, for its size and conversion.
         check: As in `attempt.Answer`.
     """
     said = {f"pixian-{name.lower()}": headers.get(f"X-{name}", "") for name in _HEADERS}
@@ -83,8 +84,8 @@ def of_result(  # noqa: PLR0913 - the parts of a result
     return merged
 
 
-def source_size(metadata: Mapping[str, str]) -> tuple[int, int] | None:
-    """The width and height of what a result was made from; None if it doesn't tell."""
+def source_size(metadata: Mapping[str, str]) -> Size | None:
+    """The size of what a result was made from; None if it isn't known."""
     return _read_size(metadata.get(_SOURCE_SIZE, ""))
 
 
@@ -258,9 +259,9 @@ def _time(metadata: Mapping[str, str]) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _read_size(text: str) -> tuple[int, int] | None:
+def _read_size(text: str) -> Size | None:
     size = re.fullmatch("([0-9]{1,9})x([0-9]{1,9})", text)
-    return (int(size[1]), int(size[2])) if size else None
+    return Size(int(size[1]), int(size[2])) if size else None
 
 
 def _size(metadata: Mapping[str, str]) -> int:
